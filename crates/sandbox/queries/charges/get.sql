@@ -1,0 +1,2 @@
+-- charges/get
+SELECT * FROM entries WHERE out_trade_no = ?

@@ -1,0 +1,2 @@
+-- charges/get_by_token
+SELECT * FROM entries WHERE token_id = ?

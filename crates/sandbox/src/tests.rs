@@ -1,0 +1,256 @@
+//! The channel as a whole, over a network within the process.
+
+mod gateway;
+mod notices;
+mod payments;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::StatusCode;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use jiff::Timestamp;
+use proto::sandbox::v1::sandbox_service_server::SandboxService;
+use proto::sandbox::v1::{Charge, ListChargesRequest, ListChargesResponse, PayChargeRequest};
+use seam::net::{Memory, Net};
+use seam::{ManualClock, SeededIds};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status};
+
+use crate::gateway::named;
+use crate::notifier::deliver;
+use crate::wire::{self, Fields};
+use crate::{Key, Sandbox, SandboxSettings, Service, http, sign};
+
+const KEY: &str = "9d101c97133837e13dde2d32a5054abb";
+const MCH: &str = "7551000001";
+const GATEWAY: &str = "http://127.0.0.1:80/pay/gateway";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn key() -> Key {
+    Key::new(KEY)
+}
+
+/// A channel on a ledger of its own, with a clock that stands.
+struct Rig {
+    folder: TempDir,
+    clock: Arc<ManualClock>,
+    net: Arc<Memory>,
+    stop: CancellationToken,
+    running: Vec<JoinHandle<()>>,
+    sandbox: Sandbox,
+}
+
+impl Rig {
+    async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut SandboxSettings)) -> Self {
+        let folder = TempDir::new().unwrap();
+        let start: Timestamp = "2017-09-25T07:28:51Z".parse().unwrap();
+        let clock = Arc::new(ManualClock::new(start));
+        let net = Arc::new(Memory::default());
+        let mut settings = settings(folder.path());
+        change(&mut settings);
+        let sandbox = open(settings, &clock, &net, 1).await;
+        let mut rig = Self {
+            folder,
+            clock,
+            net,
+            stop: CancellationToken::new(),
+            running: Vec::new(),
+            sandbox,
+        };
+        rig.listen().await;
+        rig
+    }
+
+    async fn listen(&mut self) {
+        let listener = self.net.listen("127.0.0.1:80").await.unwrap();
+        let serving = self.sandbox.http(listener, self.stop.clone());
+        self.running
+            .push(tokio::spawn(async { serving.await.unwrap() }));
+    }
+
+    fn notify(&mut self) {
+        let notifying = self.sandbox.notifier(self.stop.clone());
+        self.running
+            .push(tokio::spawn(async { notifying.await.unwrap() }));
+    }
+
+    /// Stops everything, and opens the same ledger again.
+    async fn restart(mut self) -> Self {
+        self.stop.cancel();
+        for task in self.running.drain(..) {
+            task.await.unwrap();
+        }
+        self.sandbox.close().await;
+        self.stop = CancellationToken::new();
+        self.sandbox = open(settings(self.folder.path()), &self.clock, &self.net, 2).await;
+        self.listen().await;
+        self
+    }
+
+    fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+        self.sandbox.0.wake.notify_one();
+    }
+
+    async fn post(&self, xml: String) -> Fields {
+        let reply = deliver::post(self.net.as_ref(), GATEWAY, xml)
+            .await
+            .unwrap();
+        wire::read(&reply.body).unwrap()
+    }
+
+    /// Sends a signed request.
+    async fn call(&self, fields: Fields) -> Fields {
+        self.post(wire::write(&sign::signed(fields, &key()))).await
+    }
+
+    async fn prepay(&self, number: &str, notify_url: &str) -> Fields {
+        let reply = self.call(jspay(number, notify_url)).await;
+        assert_eq!(reply["result_code"], "0", "{reply:?}");
+        reply
+    }
+
+    fn service(&self) -> Service {
+        Service::new(self.sandbox.0.clone())
+    }
+
+    async fn pay(&self, number: &str) -> Result<Charge, Status> {
+        let request = PayChargeRequest {
+            out_trade_no: number.to_owned(),
+        };
+        let reply = self.service().pay_charge(Request::new(request)).await?;
+        Ok(reply.into_inner().charge.unwrap())
+    }
+
+    async fn list(&self, page_size: i32, token: &str) -> Result<ListChargesResponse, Status> {
+        let request = ListChargesRequest {
+            page_size,
+            page_token: token.to_owned(),
+        };
+        Ok(self
+            .service()
+            .list_charges(Request::new(request))
+            .await?
+            .into_inner())
+    }
+
+    async fn charge(&self, number: &str) -> Charge {
+        let page = self.list(0, "").await.unwrap();
+        page.charges
+            .into_iter()
+            .find(|charge| charge.out_trade_no == number)
+            .unwrap()
+    }
+}
+
+fn settings(folder: &Path) -> SandboxSettings {
+    SandboxSettings {
+        ledger: folder.join("ledger/sandbox.db"),
+        public_url: Some("http://127.0.0.1:80".to_owned()),
+        partner_key: Some(key()),
+        ..SandboxSettings::default()
+    }
+}
+
+async fn open(
+    settings: SandboxSettings,
+    clock: &Arc<ManualClock>,
+    net: &Arc<Memory>,
+    seed: u64,
+) -> Sandbox {
+    let ids = Arc::new(SeededIds::new(seed));
+    Sandbox::open(settings, clock.clone(), ids, net.clone())
+        .await
+        .unwrap()
+}
+
+/// The least a merchant must send to prepare a charge.
+fn jspay(number: &str, notify_url: &str) -> Fields {
+    named(&[
+        ("service", "pay.weixin.jspay"),
+        ("mch_id", MCH),
+        ("nonce_str", "5f2c9d1b8e7a4c3d"),
+        ("out_trade_no", number),
+        ("body", "测试商品 A&B"),
+        ("total_fee", "1250"),
+        ("mch_create_ip", "127.0.0.1"),
+        ("notify_url", notify_url),
+        ("sub_openid", "oywgtuKWbuy3crsXWtPEQfK0000"),
+    ])
+}
+
+fn with(mut fields: Fields, name: &str, value: &str) -> Fields {
+    fields.insert(name.to_owned(), value.to_owned());
+    fields
+}
+
+/// A merchant's callback address: what it is sent, and the answers it is told to give.
+struct Merchant {
+    url: String,
+    notices: mpsc::Receiver<String>,
+    answers: mpsc::Sender<String>,
+}
+
+type Desk = Arc<(
+    mpsc::Sender<String>,
+    tokio::sync::Mutex<mpsc::Receiver<String>>,
+)>;
+
+impl Merchant {
+    async fn new(net: &Memory) -> Self {
+        let (received, notices) = mpsc::channel(64);
+        let (answers, told) = mpsc::channel(64);
+        let desk: Desk = Arc::new((received, told.into()));
+        let router = Router::new()
+            .route("/callback", post(callback))
+            .route(
+                "/broken",
+                post(async || (StatusCode::BAD_GATEWAY, "success")),
+            )
+            .with_state(desk);
+        let listener = net.listen("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/callback", listener.address());
+        tokio::spawn(http::serve(listener, router, CancellationToken::new()));
+        Self {
+            url,
+            notices,
+            answers,
+        }
+    }
+
+    async fn answer(&self, text: &str) {
+        self.answers.send(text.to_owned()).await.unwrap();
+    }
+
+    /// The next notice, its signature verified.
+    async fn notice(&mut self) -> Fields {
+        let xml = tokio::time::timeout(PATIENCE, self.notices.recv())
+            .await
+            .unwrap()
+            .unwrap();
+        let fields = wire::read(xml.as_bytes()).unwrap();
+        assert!(sign::verify(&fields, &key()));
+        fields
+    }
+}
+
+async fn callback(State(desk): State<Desk>, body: String) -> String {
+    desk.0.send(body).await.unwrap();
+    // Without an answer it stays silent.
+    let answer = desk.1.lock().await.recv().await;
+    match answer {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
