@@ -1,0 +1,2 @@
+-- inbox/by_digest
+SELECT id FROM inbox WHERE digest = ?

@@ -1,0 +1,2 @@
+-- inbox/winner
+SELECT write_id FROM inbox WHERE /*[OR*/(digest = ?)/*]*/

@@ -1,0 +1,2 @@
+-- inbox_flags/winner
+SELECT write_id FROM inbox_flags WHERE /*[OR*/(inbox_id = ?)/*]*/

@@ -1,0 +1,87 @@
+//! What pay-gateway answers when it cannot do what it was asked. Channel trouble is not here:
+//! that is a value.
+
+use std::time::Duration;
+
+use domain::OutTradeNo;
+use mesh::{ErrorKind, Fault};
+use store::{CommitError, StoreError};
+
+/// An error of pay-gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The request's fields, each with what would be right.
+    #[error("{} field(s) are not valid", .0.len())]
+    Invalid(Vec<(&'static str, String)>),
+    /// The attempt exists with another content.
+    #[error("payment {0} exists with another content")]
+    PaymentDiffers(OutTradeNo),
+    /// Another payment of the order is live.
+    #[error("another payment of the order of {0} is live")]
+    PaymentInProgress(OutTradeNo),
+    /// Others kept changing the payment.
+    #[error("payment {0} is being changed by others")]
+    Contended(OutTradeNo),
+    /// The configuration does not fit.
+    #[error("{0}")]
+    Config(String),
+    /// shop-center said no, or nothing.
+    #[error("{}: {}", .0.code(), .0.message())]
+    Peer(Box<tonic::Status>),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<CommitError> for GatewayError {
+    fn from(error: CommitError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<tonic::Status> for GatewayError {
+    fn from(status: tonic::Status) -> Self {
+        Self::Peer(Box::new(status))
+    }
+}
+
+impl From<GatewayError> for tonic::Status {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Peer(status) => *status,
+            other => other.fault().into(),
+        }
+    }
+}
+
+const SOON: Duration = Duration::from_secs(1);
+
+impl GatewayError {
+    /// Whether another write came first, so that the decision is to be taken again.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Commit(CommitError::Conflict { .. })))
+    }
+
+    fn fault(&self) -> Fault {
+        let text = self.to_string();
+        match self {
+            Self::Invalid(fields) => {
+                let mut fields = fields.iter();
+                let first = fields.next().map_or(("request", "it is not valid"), |(f, d)| (*f, d));
+                fields.fold(Fault::invalid(first.0, first.1), |fault, (f, d)| fault.field(f, d))
+            }
+            Self::PaymentDiffers(_) => Fault::new(ErrorKind::Exists, "PAYMENT_DIFFERS", text),
+            Self::PaymentInProgress(_) => {
+                Fault::new(ErrorKind::Precondition, "PAYMENT_IN_PROGRESS", text)
+            }
+            Self::Contended(_) => {
+                Fault::new(ErrorKind::Conflict, "PAYMENT_CONTENDED", text).retry_after(SOON)
+            }
+            Self::Config(_) => Fault::new(ErrorKind::Internal, "CONFIG_INVALID", text),
+            Self::Peer(_) => {
+                Fault::new(ErrorKind::Unavailable, "PEER_UNAVAILABLE", text).retry_after(SOON)
+            }
+            Self::Store(error) => work::fault_of(error),
+        }
+    }
+}

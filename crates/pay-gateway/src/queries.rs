@@ -1,0 +1,20 @@
+//! The queries of pay-gateway's tables.
+
+store::queries! {
+    PAYMENTS_INSERT = "payments/insert";
+    PAYMENTS_WINNER = "payments/winner";
+    PAYMENTS_GET = "payments/get";
+    PAYMENTS_OF_ORDER = "payments/of_order";
+    PAYMENTS_MOVE = "payments/move" split;
+    PAYMENT_LOG_INSERT = "payment_log/insert";
+    PAYMENT_LOG_WINNER = "payment_log/winner";
+    PAYMENT_LOG_OF_ORDER = "payment_log/of_order";
+    INBOX_INSERT = "inbox/insert";
+    INBOX_WINNER = "inbox/winner";
+    INBOX_BY_DIGEST = "inbox/by_digest";
+    INBOX_GET = "inbox/get";
+    INBOX_FLAGS_INSERT = "inbox_flags/insert";
+    INBOX_FLAGS_WINNER = "inbox_flags/winner";
+}
+
+store::migrations!(pub MIGRATIONS = 100 => "0100_payments");

@@ -1,0 +1,186 @@
+//! The services, put together from the configuration: the same parts for every role.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pay_gateway::PayGateway;
+use proto::feed::v1::feed_service_client::FeedServiceClient;
+use proto::gateway::v1::payment_service_client::PaymentServiceClient;
+use proto::rate::v1::rate_service_client::RateServiceClient;
+use proto::shop::v1::shop_service_client::ShopServiceClient;
+use rate::Rate;
+use shop_center::ShopCenter;
+use store::cache::{ReadThrough, ReadThroughSettings};
+use store::config::DatabaseConfig;
+use store::{DbSettings, Migration};
+use trade::Trade;
+use work::{Drain, FeedServer, FeedServerSettings, Puller, PullerSettings, Runner, Sequencer, Task};
+
+use crate::cli::Service;
+use crate::failure::Failure;
+use crate::ground::Ground;
+
+pub const PAY_GATEWAY: &str = "pay-gateway";
+pub const TRADE: &str = "trade";
+
+impl Service {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ShopCenter => "shop-center",
+            Self::Rate => "rate",
+            Self::Trade => TRADE,
+            Self::PayGateway => PAY_GATEWAY,
+        }
+    }
+
+    /// Where its database is.
+    pub fn database(self, ground: &Ground) -> Result<DbSettings, Failure> {
+        let config = &ground.config;
+        let database: &DatabaseConfig = match self {
+            Self::ShopCenter => &config.shop_center.database,
+            Self::Rate => &config.rate.database,
+            Self::Trade => &config.trade.database,
+            Self::PayGateway => &config.pay_gateway.database,
+        };
+        Ok(database.settings(self.name(), None)?)
+    }
+
+    /// Its schema.
+    pub fn migrations(self) -> &'static [Migration] {
+        match self {
+            Self::ShopCenter => shop_center::MIGRATIONS,
+            Self::Rate => rate::MIGRATIONS,
+            Self::Trade => trade::MIGRATIONS,
+            Self::PayGateway => pay_gateway::MIGRATIONS,
+        }
+    }
+}
+
+pub async fn shop_center(ground: &Ground) -> Result<ShopCenter, Failure> {
+    let database = Service::ShopCenter.database(ground)?;
+    Ok(ShopCenter::open(&database, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?)
+}
+
+pub async fn rate(ground: &Ground) -> Result<Rate, Failure> {
+    let database = Service::Rate.database(ground)?;
+    Ok(Rate::open(&database, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?)
+}
+
+pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
+    let config = ground.config.trade.clone();
+    config.validate().map_err(Failure::config)?;
+    let peers = &ground.config.peers;
+    let settings = ReadThroughSettings {
+        name: "shops",
+        ttl: config.shop_cache,
+        negative_ttl: config.shop_cache / 10,
+        stale: config.shop_cache * 20,
+    };
+    let shops = ReadThrough::new(settings, Arc::clone(&ground.cache), Arc::clone(&ground.clock));
+    let peers = trade::Peers {
+        shops: ShopServiceClient::new(ground.client(TRADE, &peers.shop_center)?),
+        payments: PaymentServiceClient::new(ground.client(TRADE, &peers.pay_gateway)?),
+        rates: RateServiceClient::new(ground.client(TRADE, &peers.rate)?),
+        known_shops: Arc::new(shops),
+    };
+    let parts = trade::Parts {
+        config,
+        database: Service::Trade.database(ground)?,
+        environment: ground.config.environment()?,
+        peers,
+    };
+    let trade = Trade::open(parts, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?;
+    let (kept, stop) = (trade.clone(), ground.lifecycle.token());
+    ground.lifecycle.spawn("node number", async move { kept.keep_numbers(stop).await });
+    Ok(trade)
+}
+
+pub async fn pay_gateway(ground: &Ground) -> Result<PayGateway, Failure> {
+    let config = ground.config.pay_gateway.clone();
+    config.validate().map_err(Failure::config)?;
+    let shops = ground.client(PAY_GATEWAY, &ground.config.peers.shop_center)?;
+    let parts = pay_gateway::Parts {
+        config,
+        database: Service::PayGateway.database(ground)?,
+        environment: ground.config.environment()?,
+        peers: pay_gateway::Peers {
+            shops: ShopServiceClient::new(shops),
+            cache: Arc::clone(&ground.cache),
+            net: Arc::clone(&ground.net),
+        },
+    };
+    Ok(PayGateway::open(parts, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?)
+}
+
+/// trade's background work: pay-gateway's feed comes in, what is owed is done.
+pub struct TradeWork {
+    runner: Runner,
+    puller: Puller,
+}
+
+pub fn trade_work(ground: &Ground, trade: &Trade) -> Result<TradeWork, Failure> {
+    let feed = FeedServiceClient::new(ground.client(TRADE, &ground.config.peers.pay_gateway)?);
+    let settings = PullerSettings::new(PAY_GATEWAY, TRADE);
+    let sink = (trade.db().clone(), trade.subscriber());
+    let puller = Puller::new(feed, settings, sink, &ground.lifecycle);
+    let mut jobs = trade.jobs();
+    jobs.push(Arc::new(puller.parked_job()));
+    let jobs_settings = ground.config.jobs.clone();
+    let runner = Runner::new(trade.db().clone(), jobs, jobs_settings, &ground.lifecycle)?;
+    Ok(TradeWork { runner, puller })
+}
+
+impl TradeWork {
+    pub fn start(&self) {
+        self.puller.start();
+        self.runner.start();
+    }
+
+    pub fn task(self) -> Task {
+        let kinds = self.runner.kinds();
+        Task {
+            name: "drain-trade",
+            description: "takes in pay-gateway's feed and does everything trade owes now",
+            run: Arc::new(Drain::new(self.runner, kinds).pulling(self.puller)),
+        }
+    }
+}
+
+/// pay-gateway's background work: callbacks are taken in, its feed gets its order.
+pub struct GatewayWork {
+    runner: Runner,
+    sequencer: Sequencer,
+}
+
+pub fn gateway_work(ground: &Ground, gateway: &PayGateway) -> Result<GatewayWork, Failure> {
+    let (db, lifecycle) = (gateway.db().clone(), &ground.lifecycle);
+    let runner = Runner::new(db.clone(), gateway.jobs(), ground.config.jobs.clone(), lifecycle)?;
+    let sequencer = Sequencer::new(db, ground.config.sequencer.clone(), lifecycle);
+    Ok(GatewayWork { runner, sequencer })
+}
+
+impl GatewayWork {
+    pub fn start(&self) {
+        self.sequencer.start();
+        self.runner.start();
+    }
+
+    pub fn task(self) -> Task {
+        let kinds = self.runner.kinds();
+        Task {
+            name: "drain-gateway",
+            description: "takes in callbacks, does everything pay-gateway owes now, orders its feed",
+            run: Arc::new(Drain::new(self.runner, kinds).sequencing(self.sequencer)),
+        }
+    }
+}
+
+/// pay-gateway's feed, for its subscribers.
+pub fn gateway_feed(ground: &Ground, gateway: &PayGateway) -> FeedServer {
+    let publisher = (PAY_GATEWAY.to_owned(), gateway.db().clone());
+    FeedServer::new([publisher], FeedServerSettings::default(), &ground.lifecycle)
+}
+
+/// How long the end of a role may take after its servers have drained.
+pub const LAST_TASKS: Duration = Duration::from_secs(10);

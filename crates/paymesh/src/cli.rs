@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const EXAMPLES: &str = "\
+Examples:
+  paymesh up                                everything in one process, data in ./data
+  paymesh demo                              drive 50 orders through it and count the money
+  paymesh trace W261120432000000000         what happened to an order
+  paymesh --config prod.toml serve trade    one service, for a deployment";
+
+/// A payment aggregator's back end.
+#[derive(Debug, Parser)]
+#[command(name = "paymesh", version, before_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file (TOML); config/example.toml has every key
+    #[arg(long, global = true, env = "PAYMESH_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run every role in one process, on embedded stores, over loopback gRPC
+    #[cfg(feature = "dev")]
+    Up(Up),
+    /// Serve one service's RPCs
+    Serve {
+        /// Which service
+        service: Service,
+    },
+    /// Serve the channels' callbacks alone
+    Callback,
+    /// Work off what a service owes, continuously
+    Work {
+        /// Whose work
+        service: Worker,
+    },
+    /// Simulate a payment channel
+    #[cfg(feature = "dev")]
+    Sandbox,
+    /// Bring a service's database up to date
+    Migrate {
+        /// Whose database
+        service: Service,
+    },
+    /// Start a mesh of its own, drive orders through it, and count the money
+    #[cfg(feature = "dev")]
+    Demo(Demo),
+    /// Tell an order's story
+    Trace {
+        /// The order's number: W and 18 digits
+        number: String,
+        /// Where trade and pay-gateway are
+        #[arg(long, default_value = "127.0.0.1:7400", value_name = "HOST:PORT")]
+        address: String,
+        /// Where pay-gateway is, if elsewhere
+        #[arg(long, value_name = "HOST:PORT")]
+        gateway: Option<String>,
+    },
+    /// Ask a server whether it serves: exit code 0 if it does
+    Healthcheck {
+        /// The server's gRPC address
+        #[arg(long, default_value = "127.0.0.1:7400", value_name = "HOST:PORT")]
+        address: String,
+        /// A service's full name; the whole server if left out
+        #[arg(long, default_value = "")]
+        service: String,
+    },
+    /// Print version and features
+    Version,
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+/// Where `up` keeps its data and listens.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Databases and the simulator's ledger; made if it is not there
+    #[arg(long, default_value = "data", value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+    /// All RPCs [default: listen.grpc, 127.0.0.1:7400]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub grpc: Option<String>,
+    /// The channels' callbacks [default: listen.callback, 127.0.0.1:7401]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub callback: Option<String>,
+    /// Metrics and health [default: listen.admin, 127.0.0.1:7402]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin: Option<String>,
+    /// The simulated channel's HTTP side [default: listen.sandbox, 127.0.0.1:7403]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub sandbox: Option<String>,
+}
+
+/// What the demo does.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How many orders
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub orders: u32,
+    /// How often to kill the mesh (SIGKILL) at a random moment and start it again
+    #[arg(long, default_value_t = 0)]
+    pub kills: u32,
+    /// The seed of what is random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Keep the data here [default: a temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// A service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Service {
+    ShopCenter,
+    Rate,
+    Trade,
+    PayGateway,
+}
+
+/// A service with background work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Worker {
+    Trade,
+    PayGateway,
+}

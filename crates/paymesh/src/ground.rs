@@ -1,0 +1,83 @@
+//! What every role stands on: the seams, the policies, the lifecycle, the configuration.
+
+use std::sync::Arc;
+
+use mesh::{Client, ClientSettings, Lifecycle, Policies};
+use seam::net::{Listener, Net, Tcp};
+use seam::{Clock, Ids, SystemClock, SystemIds};
+use store::cache::{Cache, InProcess};
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The seams and what is shared above them.
+#[derive(Clone)]
+pub struct Ground {
+    /// The configuration.
+    pub config: Config,
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub ids: Arc<dyn Ids>,
+    /// What is remembered of other services' answers.
+    pub cache: Arc<dyn Cache>,
+    /// How each RPC is called.
+    pub policies: Policies,
+    /// Ready, stopping, drained.
+    pub lifecycle: Lifecycle,
+}
+
+impl Ground {
+    /// The real world, logs and metrics on, signals heeded.
+    pub fn new(config: Config) -> Result<Self, Failure> {
+        let logs = mesh::init_logs(config.log.format.into(), &config.log.filter);
+        logs.map_err(|e| Failure::config(format!("log.filter: {e}")))?;
+        let lifecycle = Lifecycle::new();
+        lifecycle.on_signals().map_err(|e| Failure::new("SIGNALS_FAILED", e))?;
+        let seams = (Arc::new(Tcp), Arc::new(SystemClock), Arc::new(SystemIds));
+        Self::on(config, seams, lifecycle)
+    }
+
+    /// The same on other seams.
+    pub fn on(
+        config: Config,
+        (net, clock, ids): (Arc<dyn Net>, Arc<dyn Clock>, Arc<dyn Ids>),
+        lifecycle: Lifecycle,
+    ) -> Result<Self, Failure> {
+        let cache = Arc::new(InProcess::new(CACHE_BYTES, Arc::clone(&clock)));
+        Ok(Self { config, net, clock, ids, cache, policies: policies()?, lifecycle })
+    }
+
+    pub fn client(&self, caller: &'static str, target: &str) -> Result<Client, Failure> {
+        let settings = ClientSettings::new(caller, target);
+        Ok(Client::new(settings, Arc::clone(&self.net), self.policies.clone())?)
+    }
+
+    pub async fn listen(&self, key: &str, address: &str) -> Result<Listener, Failure> {
+        self.net.listen(address).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => Failure::new(
+                "PORT_IN_USE",
+                format!("{address} is in use: stop what listens there, or set listen.{key}"),
+            ),
+            _ => Failure::new("LISTEN_FAILED", format!("listen.{key} {address}: {error}")),
+        })
+    }
+
+    /// Serves `/metrics`, `/livez` and `/readyz` until the process ends.
+    pub async fn admin(&self) -> Result<std::net::SocketAddr, Failure> {
+        let listener = self.listen("admin", &self.config.listen.admin).await?;
+        let address = listener.address();
+        let metrics = mesh::install_metrics().map_err(|e| Failure::new("METRICS_FAILED", e))?;
+        tokio::spawn(mesh::admin::serve(listener, self.lifecycle.clone(), metrics));
+        Ok(address)
+    }
+}
+
+/// The policies the protos declare.
+pub fn policies() -> Result<Policies, Failure> {
+    Policies::read(proto::DESCRIPTORS).map_err(|e| Failure::new("POLICIES_INVALID", e))
+}

@@ -1,0 +1,57 @@
+//! paymesh: one binary, every role. The library is what the binary is made of, so that
+//! whole-mesh tests put the same parts together on other seams.
+
+pub mod assemble;
+pub mod cli;
+pub mod config;
+pub mod failure;
+pub mod ground;
+pub mod role;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use cli::{Cli, Command};
+use config::Config;
+use failure::Failure;
+use ground::Ground;
+
+/// Does what the command line asks.
+pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let config = || Config::load(cli.config.as_deref());
+    let ground = || Ground::new(config()?);
+    match cli.command {
+        #[cfg(feature = "dev")]
+        Command::Up(up) => {
+            let mut config = config()?;
+            role::up::prepare(&mut config, &up)?;
+            role::up::run(Ground::new(config)?, &up.data_dir).await?;
+        }
+        Command::Serve { service } => role::serve::run(&ground()?, service).await?,
+        Command::Callback => role::callback::run(&ground()?).await?,
+        Command::Work { service } => role::work::run(&ground()?, service).await?,
+        #[cfg(feature = "dev")]
+        Command::Sandbox => role::sandbox::run(&ground()?).await?,
+        Command::Migrate { service } => role::migrate::run(&ground()?, service).await?,
+        #[cfg(feature = "dev")]
+        Command::Demo(demo) => return role::demo::run(demo).await,
+        Command::Trace { number, address, gateway } => {
+            role::trace::run(&number, &address, gateway.as_deref().unwrap_or(&address)).await?;
+        }
+        Command::Healthcheck { address, service } => {
+            role::healthcheck::run(&address, &service).await?;
+        }
+        Command::Version => version(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "paymesh", &mut std::io::stdout());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn version() {
+    println!("paymesh {}", env!("CARGO_PKG_VERSION"));
+    println!("commit {}", option_env!("PAYMESH_COMMIT").unwrap_or("unknown"));
+    println!("features {}", if cfg!(feature = "dev") { "dev" } else { "none" });
+}

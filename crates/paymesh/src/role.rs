@@ -1,0 +1,32 @@
+//! The roles a process can have; each opens what it needs, runs until told to stop, drains.
+
+pub mod callback;
+#[cfg(feature = "dev")]
+pub mod demo;
+pub mod healthcheck;
+pub mod migrate;
+#[cfg(feature = "dev")]
+pub mod sandbox;
+pub mod serve;
+pub mod trace;
+#[cfg(feature = "dev")]
+pub mod up;
+pub mod work;
+
+use ::mesh::{Server, ServerSettings};
+
+use crate::assemble::LAST_TASKS;
+use crate::ground::Ground;
+
+// A server named for its logs, over the ground's policies and lifecycle.
+fn server(ground: &Ground, name: &'static str) -> Server {
+    let settings = ServerSettings { drain: ground.config.drain, ..ServerSettings::new(name) };
+    Server::new(settings, ground.policies.clone(), ground.lifecycle.clone())
+}
+
+// Waits for background tasks; the servers have drained before.
+async fn finish_tasks(ground: &Ground) {
+    if let Err(left) = ground.lifecycle.drained(LAST_TASKS).await {
+        tracing::warn!(left, "background tasks did not end in time");
+    }
+}

@@ -1,0 +1,2 @@
+-- feed/insert
+INSERT INTO feed (seq, shard, event_id) VALUES /*[,*/(?, ?, ?)/*]*/

@@ -1,0 +1,3 @@
+-- feed_cursors/open
+INSERT INTO feed_cursors (subscriber, shard, pos, token, lease_until)
+VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING

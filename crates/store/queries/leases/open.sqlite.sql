@@ -1,0 +1,2 @@
+-- leases/open
+INSERT INTO leases (name, slot, token, until) VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING

@@ -1,0 +1,2 @@
+-- leases/renew
+UPDATE leases SET until = ? WHERE name = ? AND slot = ? AND token = ?

@@ -1,0 +1,2 @@
+-- leases/take
+UPDATE leases SET token = ?, until = ? WHERE name = ? AND slot = ? AND until < ?

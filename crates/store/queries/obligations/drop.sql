@@ -1,0 +1,3 @@
+-- obligations/drop
+DELETE FROM obligations
+WHERE kind = ? AND subject = ? AND part = ? AND token = ?

@@ -1,0 +1,3 @@
+-- obligations/end
+DELETE FROM obligations
+WHERE /*[OR*/(kind = ? AND subject = ? AND part = ?)/*]*/

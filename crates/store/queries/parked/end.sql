@@ -1,0 +1,2 @@
+-- parked/end
+DELETE FROM parked WHERE publisher = ? AND seq = ?

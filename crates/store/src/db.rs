@@ -1,0 +1,247 @@
+//! A service's database: reads through a pool, writes through the committer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seam::{Clock, Ids};
+use sqlx::AnyPool;
+use sqlx::any::AnyPoolOptions;
+use tokio::sync::watch;
+
+use crate::committer::{Committer, Lane};
+use crate::engine::Trouble;
+use crate::value::bind;
+use crate::{
+    CommitError, Engine, Migration, Query, Row, StoreError, Value, Write, engine, migrate,
+};
+
+/// Where a service's database is and how hard it is used.
+#[derive(Debug, Clone)]
+pub struct DbSettings {
+    /// The service, for messages and metrics.
+    pub service: String,
+    /// `sqlite://FILE` or `mysql://USER:PASSWORD@HOST/DATABASE`.
+    pub url: String,
+    /// Connections held for reads.
+    pub read_connections: u32,
+    /// Writes that may wait; more are refused.
+    pub queue: usize,
+    /// How long a write may wait for a database that went away.
+    pub patience: Duration,
+}
+
+impl DbSettings {
+    /// The defaults, for a database at `url`.
+    pub fn new(service: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            service: service.into(),
+            url: url.into(),
+            read_connections: 8,
+            queue: 10_000,
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+// How often a statement by itself is tried when others hold its rows.
+const TRIES: u32 = 5;
+
+/// A handle to a service's database; clones share it.
+#[derive(Clone)]
+pub struct Db {
+    engine: Engine,
+    pool: AnyPool,
+    writer: Committer,
+    // Callbacks do not wait behind other writes: on MySQL they have a committer of
+    // their own, on SQLite the first lane of the only one.
+    callbacks: Committer,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    bell: watch::Sender<()>,
+}
+
+impl Db {
+    /// Opens a database whose migrations are all applied.
+    pub async fn open(
+        settings: &DbSettings,
+        migrations: &[Migration],
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let engine = Engine::of(&settings.url)?;
+        let lock = engine::lock(engine, &settings.url)?;
+        let pool = pool(engine, settings).await?;
+        let mut connection = pool
+            .acquire()
+            .await
+            .map_err(|e| StoreError::of("open", &e))?;
+        migrate::check(&settings.service, &mut connection, (engine, migrations)).await?;
+        drop(connection);
+        let bell = watch::Sender::new(());
+        let writer = Committer::start(engine, settings, ("writer", &bell), lock).await?;
+        let callbacks = match engine {
+            Engine::Sqlite => writer.clone(),
+            Engine::MySql => Committer::start(engine, settings, ("callbacks", &bell), None).await?,
+        };
+        Ok(Self {
+            engine,
+            pool,
+            writer,
+            callbacks,
+            clock,
+            ids,
+            bell,
+        })
+    }
+
+    /// The engine behind it.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The clock its times come from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Where its tokens come from.
+    pub fn ids(&self) -> &Arc<dyn Ids> {
+        &self.ids
+    }
+
+    /// Rings after each batch this process commits: what was armed may be due, what was
+    /// published may be sequenced. A bell, not a promise: other processes ring elsewhere.
+    pub fn bell(&self) -> watch::Receiver<()> {
+        self.bell.subscribe()
+    }
+
+    /// Makes the write durable, once. It goes on when the caller goes away.
+    pub async fn submit(&self, write: Write) -> Result<(), CommitError> {
+        self.submit_to(&self.writer, Lane::Normal, write).await
+    }
+
+    /// The same, before everything that waits: for a callback from a channel.
+    pub async fn submit_first(&self, write: Write) -> Result<(), CommitError> {
+        self.submit_to(&self.callbacks, Lane::First, write).await
+    }
+
+    async fn submit_to(
+        &self,
+        committer: &Committer,
+        lane: Lane,
+        mut write: Write,
+    ) -> Result<(), CommitError> {
+        write.submit_as(|| self.ids.positive());
+        committer.submit(lane, write).await
+    }
+
+    /// Runs one statement by itself; answers how many rows it matched.
+    pub async fn execute(&self, query: &'static Query, row: Vec<Value>) -> Result<u64, StoreError> {
+        if self.engine == Engine::Sqlite {
+            return self.writer.execute(query, row).await;
+        }
+        let mut tries = 0;
+        loop {
+            let statement = bind(sqlx::query(query.sql(self.engine)), &row);
+            let error = match statement.execute(&self.pool).await {
+                Ok(done) => return Ok(done.rows_affected()),
+                Err(error) => error,
+            };
+            tries += 1;
+            // A statement by itself is rolled back whole by a deadlock or a lock wait.
+            if tries == TRIES || self.engine.trouble(&error) != Trouble::Contention {
+                return Err(StoreError::of(query.name(), &error));
+            }
+            let jitter = u64::from(self.ids.permille()) * u64::from(tries) * 10;
+            tokio::time::sleep(Duration::from_micros(jitter)).await;
+        }
+    }
+
+    /// All rows a query answers.
+    pub async fn fetch_all(
+        &self,
+        query: &'static Query,
+        row: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut tries = 0;
+        let rows = loop {
+            let statement = bind(sqlx::query(query.sql(self.engine)), &row);
+            match statement.fetch_all(&self.pool).await {
+                Ok(rows) => break rows,
+                Err(error) => self.read_again(&mut tries, (query, &error))?,
+            }
+        };
+        Ok(rows
+            .into_iter()
+            .map(|columns| Row::new(query.name(), columns))
+            .collect())
+    }
+
+    /// The first row a query answers, if any.
+    pub async fn fetch_optional(
+        &self,
+        query: &'static Query,
+        row: Vec<Value>,
+    ) -> Result<Option<Row>, StoreError> {
+        let mut tries = 0;
+        let found = loop {
+            let statement = bind(sqlx::query(query.sql(self.engine)), &row);
+            match statement.fetch_optional(&self.pool).await {
+                Ok(found) => break found,
+                Err(error) => self.read_again(&mut tries, (query, &error))?,
+            }
+        };
+        Ok(found.map(|columns| Row::new(query.name(), columns)))
+    }
+
+    // When a server comes back, every connection the pool had is broken: a read draws
+    // those first, each of them once.
+    fn read_again(
+        &self,
+        tries: &mut u32,
+        (query, error): (&'static Query, &sqlx::Error),
+    ) -> Result<(), StoreError> {
+        *tries += 1;
+        let broken = matches!(error, sqlx::Error::Io(_));
+        if broken && *tries <= self.pool.options().get_max_connections() {
+            return Ok(());
+        }
+        Err(StoreError::of(query.name(), error))
+    }
+
+    /// Prepares a query for one row and for several, as a test of its text.
+    pub async fn prepare(&self, query: &'static Query) -> Result<(), StoreError> {
+        use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
+        let texts = [
+            Some(query.sql(self.engine).to_owned()),
+            query.repeated(self.engine, 3),
+        ];
+        for text in texts.into_iter().flatten() {
+            let prepared = (&self.pool)
+                .prepare(AssertSqlSafe(text).into_sql_str())
+                .await;
+            prepared.map_err(|e| StoreError::of(query.name(), &e))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits, then stops.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.callbacks.close().await;
+        self.pool.close().await;
+    }
+}
+
+async fn pool(engine: Engine, settings: &DbSettings) -> Result<AnyPool, StoreError> {
+    // Nothing on the pool ever opens a transaction (a cancelled one would hide in the
+    // connection it returns); test_before_acquire would cost a round trip a read.
+    let pool = AnyPoolOptions::new()
+        .max_connections(settings.read_connections)
+        .acquire_timeout(Duration::from_secs(2))
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| Box::pin(engine::set_up(engine, connection)));
+    let connected = pool.connect_with(engine::options(&settings.url)?).await;
+    connected.map_err(|e| StoreError::Unavailable(e.to_string()))
+}

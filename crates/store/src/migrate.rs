@@ -1,0 +1,133 @@
+//! Schema versions: this crate's tables are number 1 and up, a service's own 100 and up.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use sqlx::migrate::{Migrate, Migration as Step, MigrationType, Migrator};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, SqlSafeStr};
+
+use crate::engine;
+use crate::{Engine, StoreError};
+
+/// One step of a schema, for both engines.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Its place in the order; never used twice.
+    pub version: i64,
+    /// What it does.
+    pub name: &'static str,
+    /// The statements for SQLite.
+    pub sqlite: &'static str,
+    /// The statements for MySQL.
+    pub mysql: &'static str,
+}
+
+/// Declares migrations read from `migrations/{sqlite,mysql}/<file>.sql`.
+#[macro_export]
+macro_rules! migrations {
+    ($visibility:vis $constant:ident = $($version:literal => $file:literal),* $(,)?) => {
+        /// The schema's steps, oldest first.
+        $visibility static $constant: &[$crate::Migration] = &[$($crate::Migration {
+            version: $version,
+            name: $file,
+            sqlite: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite/", $file, ".sql")),
+            mysql: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/mysql/", $file, ".sql")),
+        }),*];
+    };
+}
+
+migrations!(BASE = 1 => "0001_base");
+
+/// Brings the database of `service` up to date; answers how many steps were taken.
+pub async fn migrate(service: &str, url: &str, own: &[Migration]) -> Result<usize, StoreError> {
+    sqlx::any::install_default_drivers();
+    let engine = Engine::of(url)?;
+    let failed = |e: &dyn std::fmt::Display| StoreError::Migration {
+        service: service.to_owned(),
+        cause: e.to_string(),
+    };
+    let _lock = engine::lock(engine, url)?;
+    let mut connection = open(url, engine).await?;
+    let pending = pending(&mut connection, engine, own)
+        .await
+        .map_err(|e| failed(&e))?;
+    migrator(engine, own)
+        .run(&mut connection)
+        .await
+        .map_err(|e| failed(&e))?;
+    connection.close().await.map_err(|e| failed(&e))?;
+    Ok(pending)
+}
+
+/// Fails unless the database of `service` has every step.
+pub(crate) async fn check(
+    service: &str,
+    connection: &mut AnyConnection,
+    (engine, own): (Engine, &[Migration]),
+) -> Result<(), StoreError> {
+    let failed = |cause: String| StoreError::Migration {
+        service: service.to_owned(),
+        cause,
+    };
+    let pending = pending(connection, engine, own)
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    let dirty = connection
+        .dirty_version(&migrator(engine, own).table_name)
+        .await;
+    // MySQL cannot roll back what a failed step had done by then.
+    if let Some(version) = dirty.map_err(|e| failed(e.to_string()))? {
+        return Err(failed(format!(
+            "step {version} was begun and not finished; repair it by hand"
+        )));
+    }
+    match pending {
+        0 => Ok(()),
+        pending => Err(StoreError::PendingMigrations {
+            service: service.to_owned(),
+            pending,
+        }),
+    }
+}
+
+async fn open(url: &str, engine: Engine) -> Result<AnyConnection, StoreError> {
+    use sqlx::ConnectOptions as _;
+    let options = engine::options(url)?;
+    let connected = options.connect().await;
+    let mut connection = connected.map_err(|e| StoreError::Unavailable(e.to_string()))?;
+    let set_up = engine::set_up(engine, &mut connection).await;
+    set_up.map_err(|e| StoreError::of("session", &e))?;
+    Ok(connection)
+}
+
+async fn pending(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    own: &[Migration],
+) -> Result<usize, sqlx::migrate::MigrateError> {
+    let migrator = migrator(engine, own);
+    connection
+        .ensure_migrations_table(&migrator.table_name)
+        .await?;
+    let applied = connection
+        .list_applied_migrations(&migrator.table_name)
+        .await?;
+    let applied: HashSet<i64> = applied.iter().map(|step| step.version).collect();
+    Ok(migrator
+        .iter()
+        .filter(|step| !applied.contains(&step.version))
+        .count())
+}
+
+fn migrator(engine: Engine, own: &[Migration]) -> Migrator {
+    let steps = BASE.iter().chain(own).map(|migration| {
+        let sql = match engine {
+            Engine::Sqlite => migration.sqlite,
+            Engine::MySql => migration.mysql,
+        };
+        let name = Cow::Borrowed(migration.name);
+        let sql = AssertSqlSafe(sql).into_sql_str();
+        Step::new(migration.version, name, MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(steps.collect())
+}

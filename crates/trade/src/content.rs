@@ -1,0 +1,112 @@
+//! What a create asks for, checked; and its digest, by which a repeat is told from
+//! another order under the same number.
+
+use std::net::Ipv4Addr;
+
+use domain::{Fen, OrderKind, OrderNo};
+use prost::Message;
+use proto::trade::v1 as wire;
+use ring::digest::{SHA256, digest};
+
+use crate::error::TradeError;
+
+// What a bill shows; the channel allows 127 bytes.
+const DESCRIPTION: usize = 127;
+const NUMBER: usize = 64;
+const LINES: usize = 200;
+
+/// A checked request to create an order.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) shop_id: i64,
+    pub(crate) merchant_order_no: String,
+    pub(crate) amount: Fen,
+    pub(crate) kind: OrderKind,
+    pub(crate) description: String,
+    pub(crate) client_ip: String,
+    pub(crate) lines: Vec<wire::LineItem>,
+    pub(crate) digest: Vec<u8>,
+}
+
+impl Content {
+    /// Checks every field and names each that is wrong.
+    pub(crate) fn of(request: wire::CreateOrderRequest) -> Result<Self, TradeError> {
+        let mut wrong = Wrong::default();
+        wrong.unless(request.shop_id > 0, "shop_id", "must be 1 or above");
+        wrong.unless(
+            is_visible(&request.merchant_order_no, NUMBER),
+            "merchant_order_no",
+            "must be 1 to 64 visible ASCII characters",
+        );
+        wrong.unless(request.amount_fen > 0, "amount_fen", "must be 1 or above, in fen");
+        wrong.unless(
+            (1..=DESCRIPTION).contains(&request.description.len()),
+            "description",
+            "must be 1 to 127 bytes",
+        );
+        wrong.unless(is_ipv4(&request.client_ip), "client_ip", "must be an IPv4 address, like 203.0.113.7");
+        wrong.unless(
+            request.line_items.len() <= LINES && request.line_items.iter().all(is_line),
+            "line_items",
+            "at most 200, each with a sku of 1 to 64 bytes, quantity 1 or above, weight_grams 0 or above",
+        );
+        let kind = match wire::OrderKind::try_from(request.kind) {
+            Ok(wire::OrderKind::Unspecified | wire::OrderKind::Store) => OrderKind::Store,
+            Err(_) => {
+                wrong.unless(false, "kind", "must be ORDER_KIND_STORE, or unset");
+                OrderKind::Store
+            }
+        };
+        wrong.into_result()?;
+        Ok(Self::checked(request, kind))
+    }
+
+    fn checked(request: wire::CreateOrderRequest, kind: OrderKind) -> Self {
+        // An unset kind and the default it stands for are the same content.
+        let request = wire::CreateOrderRequest { kind: wire::OrderKind::Store.into(), ..request };
+        let digest = digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec();
+        Self {
+            shop_id: request.shop_id,
+            merchant_order_no: request.merchant_order_no,
+            amount: Fen::new(request.amount_fen),
+            kind,
+            description: request.description,
+            client_ip: request.client_ip,
+            lines: request.line_items,
+            digest,
+        }
+    }
+}
+
+/// The fields of a request that are wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Wrong(Vec<(&'static str, String)>);
+
+impl Wrong {
+    pub(crate) fn unless(&mut self, right: bool, field: &'static str, wanted: &str) {
+        if !right {
+            self.0.push((field, wanted.to_owned()));
+        }
+    }
+
+    pub(crate) fn into_result(self) -> Result<(), TradeError> {
+        if self.0.is_empty() { Ok(()) } else { Err(TradeError::Invalid(self.0)) }
+    }
+}
+
+/// An order number as a caller sends it.
+pub(crate) fn order_no(text: &str) -> Result<OrderNo, TradeError> {
+    text.parse().map_err(|e| TradeError::Invalid(vec![("order_no", format!("{e}"))]))
+}
+
+pub(crate) fn is_visible(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+pub(crate) fn is_ipv4(text: &str) -> bool {
+    text.parse::<Ipv4Addr>().is_ok()
+}
+
+fn is_line(line: &wire::LineItem) -> bool {
+    (1..=64).contains(&line.sku.len()) && line.quantity > 0 && line.weight_grams >= 0
+}

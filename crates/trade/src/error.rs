@@ -1,0 +1,133 @@
+//! What trade answers when it cannot do what it was asked.
+
+use std::time::Duration;
+
+use domain::{IllegalTransition, OrderNo};
+use mesh::{ErrorKind, Fault};
+use store::{CommitError, StoreError};
+
+/// An error of trade.
+#[derive(Debug, thiserror::Error)]
+pub enum TradeError {
+    /// The request's fields, each with what is wrong and what would be right.
+    #[error("{} field(s) are not valid", .0.len())]
+    Invalid(Vec<(&'static str, String)>),
+    /// A number nobody accepted.
+    #[error("order {0} was not accepted: create it again")]
+    OrderNotAccepted(OrderNo),
+    /// The merchant's number is taken by an order with another content.
+    #[error("merchant_order_no is taken by {0}, which was created with another content")]
+    OrderDiffers(OrderNo),
+    /// No such shop.
+    #[error("shop {0} does not exist: create it in shop-center first")]
+    ShopNotFound(i64),
+    /// The shop may not sell.
+    #[error("shop {0} is not open")]
+    ShopNotOpen(i64),
+    /// Nobody is bound to the order.
+    #[error("order {0} has no payer: call BindPayer first")]
+    PayerNotBound(OrderNo),
+    /// Somebody else is bound to the order.
+    #[error("order {0} is bound to another payer")]
+    PayerDiffers(OrderNo),
+    /// The request id belongs to another pay type.
+    #[error("request_id was used with another pay_type on order {0}")]
+    RequestDiffers(OrderNo),
+    /// The state machine has no such row.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// Another payment is live.
+    #[error("order {0} is being paid in another way")]
+    PaymentInProgress(OrderNo),
+    /// The payment could not begin.
+    #[error("the payment of order {order} was refused: {reason}")]
+    PaymentRefused {
+        /// Which order; a new request_id tries again.
+        order: OrderNo,
+        /// Why, as pay-gateway says it.
+        reason: String,
+    },
+    /// This process may not give out order numbers now.
+    #[error("no node number is leased")]
+    NoNodeNumber,
+    /// Others kept changing the order.
+    #[error("order {0} is being changed by others")]
+    Contended(OrderNo),
+    /// Another service said no, or nothing.
+    #[error("{}: {}", .0.code(), .0.message())]
+    Peer(Box<tonic::Status>),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<CommitError> for TradeError {
+    fn from(error: CommitError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<tonic::Status> for TradeError {
+    fn from(status: tonic::Status) -> Self {
+        Self::Peer(Box::new(status))
+    }
+}
+
+impl From<TradeError> for tonic::Status {
+    fn from(error: TradeError) -> Self {
+        match error {
+            TradeError::Peer(status) => *status,
+            other => other.fault().into(),
+        }
+    }
+}
+
+// How soon a caller may ask again.
+const SOON: Duration = Duration::from_secs(1);
+// The earliest a channel closes what is being paid.
+const EARLIEST_CLOSE: Duration = Duration::from_secs(300);
+
+impl TradeError {
+    fn fault(&self) -> Fault {
+        let text = self.to_string();
+        let precondition = |reason| Fault::new(ErrorKind::Precondition, reason, &text);
+        let unavailable = |reason| Fault::new(ErrorKind::Unavailable, reason, &text).retry_after(SOON);
+        match self {
+            Self::Invalid(fields) => invalid(fields),
+            Self::OrderNotAccepted(order) => Fault::new(ErrorKind::NotFound, "ORDER_NOT_ACCEPTED", &text)
+                .with("order_no", order.to_string())
+                .retry_after(SOON),
+            Self::OrderDiffers(order) => Fault::new(ErrorKind::Exists, "ORDER_DIFFERS", &text)
+                .with("order_no", order.to_string()),
+            Self::ShopNotFound(shop) => Fault::new(ErrorKind::NotFound, "SHOP_NOT_FOUND", &text)
+                .with("shop_id", shop.to_string()),
+            Self::ShopNotOpen(shop) => precondition("SHOP_NOT_OPEN").with("shop_id", shop.to_string()),
+            Self::PayerNotBound(_) => precondition("PAYER_NOT_BOUND"),
+            Self::PayerDiffers(_) => precondition("PAYER_DIFFERS"),
+            Self::RequestDiffers(_) => precondition("REQUEST_DIFFERS"),
+            Self::Illegal(illegal) => precondition("ILLEGAL_TRANSITION")
+                .with("from", illegal.from)
+                .with("event", illegal.event),
+            Self::PaymentInProgress(_) => {
+                precondition("PAYMENT_IN_PROGRESS").retry_after(EARLIEST_CLOSE)
+            }
+            Self::PaymentRefused { reason, .. } => {
+                precondition("PAYMENT_REFUSED").with("payment_reason", reason)
+            }
+            Self::NoNodeNumber => unavailable("NO_NODE_NUMBER"),
+            Self::Contended(_) => Fault::new(ErrorKind::Conflict, "ORDER_CONTENDED", &text).retry_after(SOON),
+            Self::Peer(_) => unavailable("PEER_UNAVAILABLE"),
+            Self::Store(error) => work::fault_of(error),
+        }
+    }
+}
+
+fn invalid(fields: &[(&'static str, String)]) -> Fault {
+    let mut fields = fields.iter();
+    let Some((field, description)) = fields.next() else {
+        return Fault::invalid("request", "it is not valid");
+    };
+    fields.fold(Fault::invalid(field, description), |fault, (field, description)| {
+        fault.field(field, description)
+    })
+}

@@ -1,0 +1,107 @@
+//! CreateOrder: the merchant's number decides; a repeat is answered with the order.
+
+use domain::{Binding, Fulfilment, LateMoney, LateMoneyPolicy, OrderState, RefundStatus};
+use prost::Message;
+use proto::shop::v1::{self as shop, GetShopResponse, ShopStatus};
+use proto::trade::v1 as wire;
+
+use crate::content::Content;
+use crate::error::TradeError;
+use crate::order::{Line, StoredOrder};
+use crate::{Inner, flow};
+
+// A number that was taken (a clock that stepped back) is drawn again this often.
+const TRIES: usize = 3;
+
+/// Takes the order; answers whether this call created it.
+pub(crate) async fn create(
+    trade: &Inner,
+    request: wire::CreateOrderRequest,
+) -> Result<(StoredOrder, bool), TradeError> {
+    let content = Content::of(request)?;
+    let seller = trade.peers.shop(content.shop_id).await?;
+    let merchant_id = open_shop(&content, &seller)?;
+    for _ in 0..TRIES {
+        let order = new_order(trade, &content, &seller)?;
+        match insert(trade, &order).await {
+            Ok(()) => return Ok((order, true)),
+            Err(error) if flow::is_conflict(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let number = &content.merchant_order_no;
+        if let Some(order) = StoredOrder::by_merchant_no(&trade.db, merchant_id, number).await? {
+            return existing(order, &content);
+        }
+    }
+    Err(TradeError::NoNodeNumber)
+}
+
+async fn insert(trade: &Inner, order: &StoredOrder) -> Result<(), TradeError> {
+    let line = Line { event: "CREATE", actor: "rpc", detail: order.merchant_order_no.clone() };
+    flow::submit(&trade.db, order.create(&line)).await
+}
+
+fn existing(order: StoredOrder, content: &Content) -> Result<(StoredOrder, bool), TradeError> {
+    if order.content == content.digest {
+        Ok((order, false))
+    } else {
+        Err(TradeError::OrderDiffers(order.no))
+    }
+}
+
+fn open_shop(content: &Content, seller: &GetShopResponse) -> Result<i64, TradeError> {
+    let shop = seller.shop.as_ref().filter(|shop| shop.shop_id == content.shop_id);
+    let shop = shop.ok_or(TradeError::ShopNotFound(content.shop_id))?;
+    if shop.status() != ShopStatus::Open {
+        return Err(TradeError::ShopNotOpen(content.shop_id));
+    }
+    Ok(shop.merchant_id)
+}
+
+fn new_order(
+    trade: &Inner,
+    content: &Content,
+    seller: &GetShopResponse,
+) -> Result<StoredOrder, TradeError> {
+    let now = trade.db.clock().now();
+    let merchant = seller.merchant.clone().unwrap_or_default();
+    let details = wire::Order { line_items: content.lines.clone(), ..wire::Order::default() };
+    Ok(StoredOrder {
+        no: trade.numbers.next()?,
+        merchant_id: merchant.merchant_id,
+        shop_id: content.shop_id,
+        merchant_order_no: content.merchant_order_no.clone(),
+        content: content.digest.clone(),
+        amount: content.amount,
+        kind: content.kind,
+        description: content.description.clone(),
+        client_ip: content.client_ip.clone(),
+        details: details.encode_to_vec(),
+        state: OrderState::CREATED,
+        refund_status: RefundStatus::None,
+        fulfilment: Fulfilment::PendingAccept,
+        binding: Binding::Unbound,
+        payer_id: None,
+        pay_type: None,
+        paid_at: None,
+        late_money: late_money(merchant.late_money.unwrap_or_default()),
+        bind_limit_at: now + trade.config.bind_limit,
+        pay_limit_at: now + trade.config.pay_limit,
+        version: 1,
+        created_at: now,
+    })
+}
+
+fn late_money(policy: shop::LateMoneyPolicy) -> LateMoneyPolicy {
+    let default = LateMoneyPolicy::default();
+    let choose = |asked: shop::LateMoney, default| match asked {
+        shop::LateMoney::Unspecified => default,
+        shop::LateMoney::Keep => LateMoney::KeepPaid,
+        shop::LateMoney::Refund => LateMoney::Refund,
+    };
+    LateMoneyPolicy {
+        system: choose(policy.after_system(), default.system),
+        customer: choose(policy.after_customer(), default.customer),
+        store: choose(policy.after_store(), default.store),
+    }
+}

@@ -1,0 +1,21 @@
+//! The queries of trade's tables.
+
+store::queries! {
+    ORDERS_INSERT = "orders/insert";
+    ORDERS_WINNER = "orders/winner";
+    ORDERS_GET = "orders/get";
+    ORDERS_BY_MERCHANT_NO = "orders/by_merchant_no";
+    ORDERS_MOVE = "orders/move" split;
+    ORDER_LOG_INSERT = "order_log/insert";
+    ORDER_LOG_WINNER = "order_log/winner";
+    ORDER_LOG_LIST = "order_log/list";
+    ATTEMPTS_INSERT = "attempts/insert";
+    ATTEMPTS_BY_REQUEST = "attempts/by_request";
+    ATTEMPTS_GET = "attempts/get";
+    ATTEMPTS_PAY = "attempts/pay" split;
+    SETTLEMENTS_INSERT = "settlements/insert";
+    SETTLEMENTS_WINNER = "settlements/winner";
+    SETTLEMENTS_LIST = "settlements/list";
+}
+
+store::migrations!(pub MIGRATIONS = 100 => "0100_orders");
