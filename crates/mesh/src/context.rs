@@ -1,0 +1,162 @@
+//! What goes along with a call: its deadline, its trace, its request id.
+//! Task-local: a handler's own calls take it on without being told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seam::{Ids, SystemIds};
+use tokio::time::Instant;
+
+use crate::trace::TraceContext;
+
+tokio::task_local! {
+    static CURRENT: Context;
+}
+
+/// The deadline, trace and request id of the work at hand.
+#[derive(Debug, Clone)]
+pub struct Context {
+    deadline: Option<Instant>,
+    trace: TraceContext,
+    request_id: Arc<str>,
+}
+
+impl Context {
+    /// The context of the running call or job; outside of any, a new trace without a deadline.
+    pub fn current() -> Self {
+        CURRENT
+            .try_with(Self::clone)
+            .unwrap_or_else(|_| Self::new(TraceContext::start(&SystemIds)))
+    }
+
+    /// For a job of our own: a new trace, to end within `timeout`.
+    pub fn background(timeout: Duration) -> Self {
+        Self::background_with(timeout, &SystemIds)
+    }
+
+    /// As `background`, with ids that can be foretold.
+    pub fn background_with(timeout: Duration, ids: &dyn Ids) -> Self {
+        Self::new(TraceContext::start(ids)).within(timeout)
+    }
+
+    /// Takes up a trace that was stored, to end within `timeout`; a malformed one starts anew.
+    pub fn from_traceparent(traceparent: &str, timeout: Duration) -> Self {
+        let trace = TraceContext::parse(traceparent).map(|trace| trace.child(&SystemIds));
+        Self::new(trace.unwrap_or_else(|| TraceContext::start(&SystemIds))).within(timeout)
+    }
+
+    /// Without a deadline; the request id is the trace's.
+    pub(crate) fn new(trace: TraceContext) -> Self {
+        let request_id = trace.trace_id().into();
+        Self {
+            deadline: None,
+            trace,
+            request_id,
+        }
+    }
+
+    pub(crate) fn with_request_id(self, request_id: &str) -> Self {
+        Self {
+            request_id: request_id.into(),
+            ..self
+        }
+    }
+
+    /// The same with less time, never with more.
+    pub fn within(self, timeout: Duration) -> Self {
+        self.until(Instant::now().checked_add(timeout))
+    }
+
+    pub(crate) fn until(self, deadline: Option<Instant>) -> Self {
+        Self {
+            deadline: earlier(self.deadline, deadline),
+            ..self
+        }
+    }
+
+    /// Runs `work` in this context.
+    pub async fn scope<F: Future>(self, work: F) -> F::Output {
+        CURRENT.scope(self, work).await
+    }
+
+    /// Runs one step of a poll in this context.
+    pub(crate) fn enter<T>(&self, step: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self.clone(), step)
+    }
+
+    /// When the work must be over, if that is set.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// What is left until the deadline; zero when it has passed, none without one.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The trace.
+    pub fn trace(&self) -> &TraceContext {
+        &self.trace
+    }
+
+    /// The trace's id, 32 hexadecimal digits.
+    pub fn trace_id(&self) -> String {
+        self.trace.trace_id()
+    }
+
+    /// The `traceparent` to store beside what this work leaves to be done.
+    pub fn traceparent(&self) -> String {
+        self.trace.traceparent()
+    }
+
+    /// The caller's name for this request, handed on to every hop.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_left_shrinks_and_never_grows() {
+        let context = Context::background(Duration::from_secs(3));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(context.remaining(), Some(Duration::from_secs(2)));
+        assert_eq!(
+            context.clone().within(Duration::from_secs(9)).remaining(),
+            context.remaining()
+        );
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert_eq!(context.remaining(), Some(Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn work_within_a_scope_finds_its_context() {
+        let context = Context::background(Duration::from_secs(1));
+        let traceparent = context.traceparent();
+        let seen = context
+            .scope(async { Context::current().traceparent() })
+            .await;
+        assert_eq!(seen, traceparent);
+        assert_ne!(Context::current().traceparent(), traceparent);
+    }
+
+    #[tokio::test]
+    async fn a_stored_trace_is_taken_up_again() {
+        let stored = Context::background(Duration::from_secs(1)).traceparent();
+        let later = Context::from_traceparent(&stored, Duration::from_secs(1));
+        assert_eq!(later.trace_id(), stored.split('-').nth(1).unwrap());
+        let anew = Context::from_traceparent("nonsense", Duration::from_secs(1));
+        assert!(TraceContext::parse(&anew.traceparent()).is_some());
+    }
+}

@@ -1,0 +1,359 @@
+//! Every call has a deadline: a client's call ends at it, a server's work too, and what is
+//! left of it is told to the next hop.
+
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use http_body::Frame;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tonic::Status;
+use tonic::body::Body;
+use tracing::Span;
+
+use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers};
+use crate::context::Context;
+use crate::error::{ErrorKind, Fault};
+use crate::policy::Policies;
+
+const HEADER: &str = "grpc-timeout";
+
+// No call lasts longer; also keeps instants far from overflow.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// The caller's side: the least of what the context leaves, and what the request sets or else
+/// the method's policy.
+#[derive(Clone)]
+pub(crate) struct ClientDeadline(pub(crate) Policies);
+
+impl Pattern for ClientDeadline {
+    fn around<R: Rest>(
+        &self,
+        mut call: Call,
+        rest: R,
+    ) -> impl Future<Output = Reply> + Send + 'static {
+        let policy = &self.0.method(call.uri().path()).policy;
+        let wished = requested(call.headers())
+            .unwrap_or(policy.timeout)
+            .min(LONGEST);
+        async move {
+            let deadline = Context::current().within(wished).deadline();
+            let deadline = deadline.unwrap_or_else(Instant::now);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return reply(expired("the call's time was over before it was sent"));
+            }
+            call.headers_mut().insert(HEADER, written(left));
+            end_at(deadline, rest.run(call)).await.map(|body| {
+                Body::new(DeadlineBody::new(body, Some(deadline), |status| {
+                    Err(status)
+                }))
+            })
+        }
+    }
+}
+
+/// The server's side: refuses what is over, ends what lasts too long, and sets the context.
+#[derive(Clone)]
+pub(crate) struct ServerDeadline(pub(crate) Policies);
+
+impl Pattern for ServerDeadline {
+    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+        let method = self.0.method(call.uri().path());
+        let default = (!method.endless).then_some(method.policy.timeout);
+        let timeout = requested(call.headers())
+            .or(default)
+            .map(|timeout| timeout.min(LONGEST));
+        // Taken before anything is awaited: tonic keeps the same deadline, without a reason, and
+        // the earlier one wins.
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        async move {
+            if timeout == Some(Duration::ZERO) {
+                return reply(expired("the call's time was over when it arrived"));
+            }
+            let context = Context::current().until(deadline);
+            let work = context.clone().scope(rest.run(call));
+            let reply = match deadline {
+                Some(deadline) => end_at(deadline, work).await,
+                None => work.await,
+            };
+            reply.map(|body| {
+                let body = DeadlineBody::new(body, deadline, |status| Ok(trailers(status)));
+                Body::new(DeadlineBody {
+                    within: Some((context, Span::current())),
+                    ..body
+                })
+            })
+        }
+    }
+}
+
+async fn end_at(deadline: Instant, work: impl Future<Output = Reply>) -> Reply {
+    let answer = timeout_at(deadline, work).await;
+    answer.unwrap_or_else(|_| reply(expired("the call did not end within its time")))
+}
+
+pub(crate) fn expired(message: &str) -> Fault {
+    Fault::new(ErrorKind::Timeout, "DEADLINE_EXCEEDED", message)
+}
+
+type Ending = fn(Status) -> Result<Frame<Bytes>, Status>;
+
+/// A body that ends at the deadline; a server's is produced within the call's context.
+struct DeadlineBody {
+    body: Option<Body>,
+    over: Option<Pin<Box<Sleep>>>,
+    within: Option<(Context, Span)>,
+    ending: Ending,
+}
+
+impl DeadlineBody {
+    fn new(body: Body, deadline: Option<Instant>, ending: Ending) -> Self {
+        // An answer that ended with its headers needs no timer.
+        let streams = !http_body::Body::is_end_stream(&body);
+        let over = deadline
+            .filter(|_| streams)
+            .map(|at| Box::pin(sleep_until(at)));
+        Self {
+            body: Some(body),
+            over,
+            within: None,
+            ending,
+        }
+    }
+}
+
+impl http_body::Body for DeadlineBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Polled {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else {
+            return Poll::Ready(None);
+        };
+        let frame = match &this.within {
+            Some((context, span)) => span.in_scope(|| context.enter(|| poll_body(body, cx))),
+            None => poll_body(body, cx),
+        };
+        let cut = match &frame {
+            Poll::Pending => this
+                .over
+                .as_mut()
+                .is_some_and(|over| over.as_mut().poll(cx).is_ready()),
+            Poll::Ready(Some(Ok(frame))) => frame.is_data() && is_late(this.over.as_ref()),
+            Poll::Ready(_) => false,
+        };
+        if !cut {
+            return frame;
+        }
+        this.body = None;
+        let status = expired("the answer did not end within its time").into();
+        Poll::Ready(Some((this.ending)(status)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body
+            .as_ref()
+            .is_none_or(http_body::Body::is_end_stream)
+    }
+}
+
+fn is_late(over: Option<&Pin<Box<Sleep>>>) -> bool {
+    over.is_some_and(|over| over.deadline() <= Instant::now())
+}
+
+/// Reads `grpc-timeout`; a malformed one counts as none.
+fn requested(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(HEADER)?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let plain = digits.len() <= 8 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count: u64 = digits.parse().ok().filter(|_| plain)?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+/// Writes `grpc-timeout`: at most eight digits, rounded down, so that the next hop never has more.
+fn written(left: Duration) -> HeaderValue {
+    const DIGITS: u128 = 100_000_000;
+    let text = match (left.as_micros(), left.as_millis()) {
+        (micros, _) if micros < DIGITS => format!("{micros}u"),
+        (_, millis) if millis < DIGITS => format!("{millis}m"),
+        _ => format!("{}S", left.as_secs().min(99_999_999)),
+    };
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0u"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{call, ending, endless, service};
+    use super::*;
+    use crate::error::reason_of;
+    use tonic::Code;
+
+    fn policies() -> Policies {
+        Policies::read(proto::DESCRIPTORS).unwrap()
+    }
+
+    async fn assert_expired(reply: Reply) {
+        let status = ending(reply).await;
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(reason_of(&status).as_deref(), Some("DEADLINE_EXCEEDED"));
+    }
+
+    fn with_timeout(path: &str, timeout: &'static str) -> Call {
+        let mut call = call(path);
+        call.headers_mut()
+            .insert(HEADER, HeaderValue::from_static(timeout));
+        call
+    }
+
+    #[test]
+    fn a_timeout_reads_as_it_was_written() {
+        for left in ["1u", "99999999u", "100000m", "99999999m", "100000S"] {
+            let header = HeaderMap::from_iter([(HEADER.parse().unwrap(), left.parse().unwrap())]);
+            let read = requested(&header).unwrap();
+            assert_eq!(written(read), left);
+        }
+        for malformed in ["", "m", "1", "-1m", "+1m", "123456789m", "1x", "1 m"] {
+            let value = HeaderValue::from_static(malformed);
+            let header = HeaderMap::from_iter([(HEADER.parse().unwrap(), value)]);
+            assert_eq!(requested(&header), None, "{malformed}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_call_ends_at_the_policys_timeout() {
+        let begun = Instant::now();
+        let silent = service(|_| std::future::pending());
+        let path = "/paymesh.trade.v1.TradeService/GetOrder";
+        assert_expired(ClientDeadline(policies()).around(call(path), silent).await).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_request_may_ask_for_more_than_the_policy_but_not_than_the_context() {
+        let told = service(|call: Call| async move {
+            let told = call.headers()[HEADER].clone();
+            Reply::new(Body::empty()).map(|body| body).tap(told)
+        });
+        let client = ClientDeadline(policies());
+        let told_to = |timeout| {
+            let (client, told) = (client.clone(), told.clone());
+            async move { client.around(with_timeout("/x/Y", timeout), told).await }
+        };
+        assert_eq!(told_to("5S").await.headers()[HEADER], "5000000u");
+        let context = Context::background(Duration::from_secs(2));
+        assert_eq!(
+            context.scope(told_to("5S")).await.headers()[HEADER],
+            "2000000u"
+        );
+    }
+
+    trait Tap {
+        fn tap(self, told: HeaderValue) -> Self;
+    }
+
+    impl Tap for Reply {
+        fn tap(mut self, told: HeaderValue) -> Self {
+            self.headers_mut().insert(HEADER, told);
+            self
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_time_is_never_sent() {
+        let never = service(|_| async { panic!("was sent") });
+        let client = ClientDeadline(policies());
+        let context = Context::background(Duration::ZERO);
+        assert_expired(context.scope(client.around(call("/x/Y"), never)).await).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_refuses_work_whose_time_is_over() {
+        let never = service(|_| async { panic!("was served") });
+        let server = ServerDeadline(policies());
+        assert_expired(server.around(with_timeout("/x/Y", "0m"), never).await).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_without_a_callers_deadline_uses_the_policys() {
+        let begun = Instant::now();
+        let silent = service(|_| std::future::pending());
+        let path = "/paymesh.trade.v1.TradeService/PayOrder";
+        assert_expired(ServerDeadline(policies()).around(call(path), silent).await).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_streaming_answer_ends_at_the_deadline_on_both_sides() {
+        let stream = service(|_| async { endless(vec![Frame::data(Bytes::from_static(b"x"))]) });
+        let begun = Instant::now();
+        let server = ServerDeadline(policies());
+        assert_expired(
+            server
+                .around(with_timeout("/x/Y", "3S"), stream.clone())
+                .await,
+        )
+        .await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(3));
+        let client = ClientDeadline(policies());
+        assert_expired(client.around(with_timeout("/x/Y", "3S"), stream).await).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_never_pauses_ends_too() {
+        use futures::StreamExt;
+        let flood = service(|_| async {
+            let frames =
+                futures::stream::repeat_with(|| Ok::<_, Status>(Frame::data(Bytes::new())));
+            let slow = frames.then(|frame| async {
+                tokio::time::advance(Duration::from_millis(10)).await;
+                frame
+            });
+            Reply::new(Body::new(http_body_util::StreamBody::new(slow)))
+        });
+        let server = ServerDeadline(policies());
+        assert_expired(server.around(with_timeout("/x/Y", "1S"), flood).await).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_handler_finds_the_deadline_in_its_context() {
+        let seen = service(|_| async {
+            let left = Context::current().remaining().unwrap();
+            Reply::new(Body::empty()).tap(written(left))
+        });
+        let server = ServerDeadline(policies());
+        let reply = server.around(with_timeout("/x/Y", "250m"), seen).await;
+        assert_eq!(reply.headers()[HEADER], "250000u");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_produced_within_the_calls_context() {
+        let stream = service(|_| async {
+            let frames = futures::stream::poll_fn(|_| {
+                let left = Context::current().remaining().unwrap();
+                let frame = Frame::data(written(left).as_bytes().to_vec().into());
+                Poll::Ready(Some(Ok::<_, Status>(frame)))
+            });
+            let frames = futures::StreamExt::take(frames, 1);
+            Reply::new(Body::new(http_body_util::StreamBody::new(frames)))
+        });
+        let server = ServerDeadline(policies());
+        let reply = server.around(with_timeout("/x/Y", "250m"), stream).await;
+        let body = http_body_util::BodyExt::collect(reply.into_body())
+            .await
+            .unwrap();
+        assert_eq!(&body.to_bytes()[..], b"250000u");
+    }
+}

@@ -1,0 +1,184 @@
+//! Knows how many calls are being served, and can end them: what a drain waits for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers};
+use crate::error::{ErrorKind, Fault};
+use crate::policy::Policies;
+
+/// Counts calls until their answers end.
+#[derive(Clone)]
+pub(crate) struct InFlight {
+    policies: Policies,
+    count: Arc<AtomicUsize>,
+    /// Ends streams that would never end by themselves.
+    stop: CancellationToken,
+    /// Ends everything.
+    abort: CancellationToken,
+}
+
+impl InFlight {
+    pub(crate) fn new(policies: Policies, stop: CancellationToken) -> Self {
+        Self {
+            policies,
+            count: Arc::default(),
+            stop,
+            abort: CancellationToken::new(),
+        }
+    }
+
+    /// Calls whose answers have not ended.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Ends all calls at once as UNAVAILABLE.
+    pub(crate) fn abort(&self) {
+        self.abort.cancel();
+    }
+
+    fn enter(&self) -> Guard {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        Guard(self.count.clone())
+    }
+}
+
+struct Guard(Arc<AtomicUsize>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Pattern for InFlight {
+    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+        let guard = self.enter();
+        let abort = self.abort.clone();
+        let endless = self.policies.method(call.uri().path()).endless;
+        let end = if endless {
+            self.stop.clone()
+        } else {
+            self.abort.clone()
+        };
+        let work = rest.run(call);
+        async move {
+            let answer = tokio::select! {
+                biased;
+                answer = work => answer,
+                () = abort.cancelled() => return reply(ended()),
+            };
+            let end = Box::pin(end.cancelled_owned());
+            answer.map(|body| {
+                Body::new(Held {
+                    open: Some((body, guard)),
+                    end,
+                })
+            })
+        }
+    }
+}
+
+fn ended() -> Fault {
+    Fault::new(
+        ErrorKind::Unavailable,
+        "DRAINING",
+        "the server is going away",
+    )
+}
+
+/// A body that counts as in flight until it ends, and can be ended.
+struct Held {
+    open: Option<(Body, Guard)>,
+    end: BoxFuture<'static, ()>,
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let this = &mut *self;
+        let Some((body, _)) = &mut this.open else {
+            return Poll::Ready(None);
+        };
+        let frame = match poll_body(body, cx) {
+            Poll::Pending if this.end.as_mut().poll(cx).is_ready() => {
+                this.open = None;
+                return Poll::Ready(Some(Ok(trailers(ended()))));
+            }
+            frame => frame,
+        };
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            this.open = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_none_or(|(body, _)| http_body::Body::is_end_stream(body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{call, ending, endless, service};
+    use super::*;
+    use crate::error::reason_of;
+
+    fn in_flight() -> InFlight {
+        let policies = Policies::read(proto::DESCRIPTORS).unwrap();
+        InFlight::new(policies, CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn a_call_counts_until_its_answer_ends() {
+        let calls = in_flight();
+        let answer = calls.around(call("/x/Y"), service(|_| async { endless(vec![]) }));
+        assert_eq!(calls.count(), 1);
+        let answer = answer.await;
+        assert_eq!(calls.count(), 1);
+        drop(answer);
+        assert_eq!(calls.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_abort_ends_handlers_and_streams() {
+        let calls = in_flight();
+        let waiting = calls.around(call("/x/Y"), service(|_| std::future::pending()));
+        let streaming = calls.around(call("/x/Y"), service(|_| async { endless(vec![]) }));
+        let streaming = streaming.await;
+        calls.abort();
+        for answer in [waiting.await, streaming] {
+            assert_eq!(
+                reason_of(&ending(answer).await).as_deref(),
+                Some("DRAINING")
+            );
+        }
+        assert_eq!(calls.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_only_streams_that_never_would() {
+        let calls = in_flight();
+        let stream = service(|_| async { endless(vec![]) });
+        let watch = calls
+            .around(call("/grpc.health.v1.Health/Watch"), stream.clone())
+            .await;
+        let _work = calls.around(call("/x/Y"), stream).await;
+        calls.stop.cancel();
+        assert_eq!(reason_of(&ending(watch).await).as_deref(), Some("DRAINING"));
+        assert_eq!(calls.count(), 1);
+    }
+}

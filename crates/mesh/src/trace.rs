@@ -1,0 +1,140 @@
+//! W3C trace context: which larger piece of work a call belongs to.
+
+use http::HeaderValue;
+use seam::Ids;
+
+/// A `traceparent`, and the `tracestate` that came with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    trace_id: u128,
+    span_id: u64,
+    flags: u8,
+    state: Option<HeaderValue>,
+}
+
+const SAMPLED: u8 = 1;
+
+impl TraceContext {
+    /// A new trace.
+    pub fn start(ids: &dyn Ids) -> Self {
+        let trace_id = (u128::from(ids.bits()) << 64) | u128::from(ids.bits());
+        // All zeros means "no trace" on the wire.
+        Self {
+            trace_id: trace_id.max(1),
+            span_id: span(ids),
+            flags: SAMPLED,
+            state: None,
+        }
+    }
+
+    /// A step within this trace.
+    pub fn child(&self, ids: &dyn Ids) -> Self {
+        Self {
+            span_id: span(ids),
+            ..self.clone()
+        }
+    }
+
+    /// Reads a `traceparent`; none when it is malformed.
+    pub fn parse(traceparent: &str) -> Option<Self> {
+        let mut parts = traceparent.split('-');
+        let version: u8 = hex(parts.next()?, 2)?.try_into().ok()?;
+        let trace_id = hex(parts.next()?, 32)?;
+        let span_id: u64 = hex(parts.next()?, 16)?.try_into().ok()?;
+        let flags: u8 = hex(parts.next()?, 2)?.try_into().ok()?;
+        // Later versions may append parts; version 0 has none, and 255 does not exist.
+        let known = version != u8::MAX && (version > 0 || parts.next().is_none());
+        let valid = known && trace_id != 0 && span_id != 0;
+        valid.then_some(Self {
+            trace_id,
+            span_id,
+            flags: flags & SAMPLED,
+            state: None,
+        })
+    }
+
+    /// Takes a vendor's `tracestate` along.
+    pub fn with_state(self, state: Option<HeaderValue>) -> Self {
+        Self { state, ..self }
+    }
+
+    /// The `tracestate` to hand on, if any.
+    pub fn state(&self) -> Option<&HeaderValue> {
+        self.state.as_ref()
+    }
+
+    /// 32 hexadecimal digits.
+    pub fn trace_id(&self) -> String {
+        format!("{:032x}", self.trace_id)
+    }
+
+    /// The `traceparent` header's text.
+    pub fn traceparent(&self) -> String {
+        format!(
+            "00-{:032x}-{:016x}-{:02x}",
+            self.trace_id, self.span_id, self.flags
+        )
+    }
+}
+
+fn span(ids: &dyn Ids) -> u64 {
+    ids.bits().max(1)
+}
+
+fn hex(text: &str, digits: usize) -> Option<u128> {
+    let lower = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (lower && text.len() == digits).then(|| u128::from_str_radix(text, 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seam::SeededIds;
+
+    const EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_traceparent_reads_as_it_was_written() {
+        let trace = TraceContext::parse(EXAMPLE).unwrap();
+        assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(trace.traceparent(), EXAMPLE);
+        let own = TraceContext::start(&SeededIds::new(3));
+        assert_eq!(TraceContext::parse(&own.traceparent()), Some(own));
+    }
+
+    #[test]
+    fn a_child_keeps_the_trace_and_changes_the_span() {
+        let trace = TraceContext::parse(EXAMPLE).unwrap();
+        let child = trace.child(&SeededIds::new(1));
+        assert_eq!(child.trace_id(), trace.trace_id());
+        assert_ne!(child.traceparent(), trace.traceparent());
+    }
+
+    #[test]
+    fn a_malformed_traceparent_is_no_trace() {
+        let long = format!("{EXAMPLE}-00");
+        let upper = EXAMPLE.to_uppercase();
+        let malformed = [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+            &long,
+            &upper,
+        ];
+        for text in malformed {
+            assert_eq!(TraceContext::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_understood() {
+        let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03-more";
+        assert_eq!(TraceContext::parse(later).unwrap().traceparent(), EXAMPLE);
+    }
+}
