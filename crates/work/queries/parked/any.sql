@@ -1,0 +1,2 @@
+-- parked/any
+SELECT seq FROM parked LIMIT 1
