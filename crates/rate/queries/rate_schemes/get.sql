@@ -1,0 +1,3 @@
+-- rate_schemes/get
+SELECT version, current_ppm, future_ppm, future_begin, min_fee, cap_fee, published_at
+FROM rate_schemes WHERE shop_id = ? AND pay_type = ? AND version = ?

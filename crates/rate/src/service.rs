@@ -1,0 +1,48 @@
+//! The RPCs: decode, call the flow, encode.
+
+use proto::rate::v1::rate_service_server::RateService;
+use proto::rate::v1::{
+    GetEffectiveRateRequest, GetEffectiveRateResponse, SetRateSchemeRequest, SetRateSchemeResponse,
+};
+use store::Db;
+use tonic::{Request, Response, Status};
+
+use crate::{convert, flow};
+
+/// Serves `paymesh.rate.v1.RateService`.
+pub struct Service {
+    db: Db,
+}
+
+impl Service {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db }
+    }
+}
+
+#[tonic::async_trait]
+impl RateService for Service {
+    async fn set_rate_scheme(
+        &self,
+        request: Request<SetRateSchemeRequest>,
+    ) -> Result<Response<SetRateSchemeResponse>, Status> {
+        let now = self.db.clock().now();
+        let (owner, wanted) = convert::scheme(request.into_inner().scheme, now)?;
+        let published = flow::set_rate_scheme(&self.db, owner, wanted).await?;
+        let scheme = Some(convert::message(owner, &published.scheme));
+        Ok(Response::new(SetRateSchemeResponse {
+            scheme,
+            created: published.created,
+        }))
+    }
+
+    async fn get_effective_rate(
+        &self,
+        request: Request<GetEffectiveRateRequest>,
+    ) -> Result<Response<GetEffectiveRateResponse>, Status> {
+        let (owner, at) = convert::asked(request.get_ref())?;
+        let rate = flow::get_effective_rate(&self.db, owner, at).await?;
+        let rate = Some(convert::effective(&rate));
+        Ok(Response::new(GetEffectiveRateResponse { rate }))
+    }
+}

@@ -1,0 +1,2 @@
+-- merchant_accounts/winner
+SELECT write_id FROM merchant_accounts WHERE /*[OR*/(account_id = ?)/*]*/

@@ -1,0 +1,2 @@
+-- merchants/winner
+SELECT write_id FROM merchants WHERE /*[OR*/(merchant_id = ?)/*]*/

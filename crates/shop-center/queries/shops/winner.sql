@@ -1,0 +1,2 @@
+-- shops/winner
+SELECT write_id FROM shops WHERE /*[OR*/(shop_id = ?)/*]*/
