@@ -96,10 +96,16 @@ impl Accounts {
             mch_id: mch_id.to_owned(),
         };
         let accounts = self.ask(&key, Owner::ChannelMerchant(merchant)).await?;
-        let mut names: Vec<&str> = accounts.iter().map(|account| account.key_name.as_str()).collect();
+        let mut names: Vec<&str> = accounts
+            .iter()
+            .map(|account| account.key_name.as_str())
+            .collect();
         names.sort_unstable();
         names.dedup();
-        Ok(names.iter().filter_map(|name| self.signers.get(*name).cloned()).collect())
+        Ok(names
+            .iter()
+            .filter_map(|name| self.signers.get(*name).cloned())
+            .collect())
     }
 
     /// The adapter an account is spoken to through; each has a connection pool of its own.
@@ -107,22 +113,34 @@ impl Accounts {
         let signer = self.signers.get(&account.key_name)?;
         let mut adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (account.account_id, account.key_name.clone());
-        let made = adapters.entry(key).or_insert_with(|| Arc::new(self.swiftpass(account, signer)));
+        let made = adapters
+            .entry(key)
+            .or_insert_with(|| Arc::new(self.swiftpass(account, signer)));
         Some(Arc::clone(made))
     }
 
     fn swiftpass(&self, account: &MerchantAccount, signer: &Signer) -> Swiftpass {
         let config = &self.config.swiftpass;
-        let http = HttpSettings { connect_timeout: config.connect_timeout, ..HttpSettings::default() };
+        let http = HttpSettings {
+            connect_timeout: config.connect_timeout,
+            ..HttpSettings::default()
+        };
         let agent = Some(account.sign_agentno.clone()).filter(|agent| !agent.is_empty());
         let account = swiftpass::Account {
             gateway_url: config.gateway_url.clone(),
             mch_id: account.mch_id.clone(),
             sign_agentno: agent,
-            notify_url: format!("{}/callback/swiftpass", self.config.callback_url.trim_end_matches('/')),
+            notify_url: format!(
+                "{}/callback/swiftpass",
+                self.config.callback_url.trim_end_matches('/')
+            ),
             signer: signer.clone(),
         };
-        Swiftpass::new(account, ChannelHttp::new(Arc::clone(&self.net), http), Arc::clone(&self.ids))
+        Swiftpass::new(
+            account,
+            ChannelHttp::new(Arc::clone(&self.net), http),
+            Arc::clone(&self.ids),
+        )
     }
 
     async fn ask(&self, key: &str, owner: Owner) -> Result<Vec<MerchantAccount>, GatewayError> {
@@ -135,9 +153,17 @@ impl Accounts {
                 Ok(Some(answer.encode_to_vec()).filter(|_| !answer.accounts.is_empty()))
             })
         };
-        let found = self.known.get(key, load).await.map_err(|status| (*status).clone())?;
-        let answer = found.as_deref().map(ListMerchantAccountsResponse::decode).transpose();
-        let answer = answer.map_err(|e| tonic::Status::internal(format!("cached accounts: {e}")))?;
+        let found = self
+            .known
+            .get(key, load)
+            .await
+            .map_err(|status| (*status).clone())?;
+        let answer = found
+            .as_deref()
+            .map(ListMerchantAccountsResponse::decode)
+            .transpose();
+        let answer =
+            answer.map_err(|e| tonic::Status::internal(format!("cached accounts: {e}")))?;
         Ok(answer.unwrap_or_default().accounts)
     }
 }
@@ -159,9 +185,14 @@ mod tests {
 
     #[test]
     fn accounts_are_picked_by_their_weight() {
-        let account = |account_id, weight| MerchantAccount { account_id, weight, ..MerchantAccount::default() };
+        let account = |account_id, weight| MerchantAccount {
+            account_id,
+            weight,
+            ..MerchantAccount::default()
+        };
         let (small, large) = (account(1, 100), account(2, 300));
-        let picked = |random| by_weight(&[&small, &large], random).map(|account| account.account_id);
+        let picked =
+            |random| by_weight(&[&small, &large], random).map(|account| account.account_id);
         let ones = (0..400).filter(|&random| picked(random) == Some(1)).count();
         assert_eq!(ones, 100);
         assert_eq!(by_weight(&[], 7), None);

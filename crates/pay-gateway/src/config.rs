@@ -76,7 +76,10 @@ impl Default for SwiftpassConfig {
 impl PayGatewayConfig {
     /// Refuses what cannot work, naming the key.
     pub fn validate(&self) -> Result<(), String> {
-        if !["http://", "https://"].iter().any(|scheme| self.callback_url.starts_with(scheme)) {
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| self.callback_url.starts_with(scheme))
+        {
             return Err("pay_gateway.callback_url must begin with http:// or https://".to_owned());
         }
         if self.swiftpass.timeout > Duration::from_secs(7) || self.swiftpass.timeout.is_zero() {
@@ -89,7 +92,10 @@ impl PayGatewayConfig {
 impl SwiftpassConfig {
     /// The signers, by key name; reads the key files.
     pub(crate) fn signers(&self) -> Result<BTreeMap<String, Signer>, String> {
-        self.keys.iter().map(|(name, key)| Ok((name.clone(), key.signer(name)?))).collect()
+        self.keys
+            .iter()
+            .map(|(name, key)| Ok((name.clone(), key.signer(name)?)))
+            .collect()
     }
 }
 

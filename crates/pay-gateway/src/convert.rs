@@ -19,24 +19,39 @@ pub(crate) fn payment(payment: &StoredPayment) -> wire::Payment {
         state: state(payment.state).into(),
         reason: payment.reason.clone(),
         amount_fen: payment.asked.amount.get(),
-        pay_type: WirePayType::try_from(pay_type).unwrap_or(WirePayType::Unspecified).into(),
+        pay_type: WirePayType::try_from(pay_type)
+            .unwrap_or(WirePayType::Unspecified)
+            .into(),
         account_id: payment.account.id,
-        pay_info: payment.pay_info.clone().filter(|_| payable).unwrap_or_default(),
+        pay_info: payment
+            .pay_info
+            .clone()
+            .filter(|_| payable)
+            .unwrap_or_default(),
         channel_trade_no: payment.channel_trade_no.clone().unwrap_or_default(),
         paid_time: payment.paid_at.map(to_proto),
         version: payment.version,
     }
 }
 
-pub(crate) fn line(row: &Row, numbers: &[StoredPayment]) -> Result<wire::PaymentLogEntry, StoreError> {
+pub(crate) fn line(
+    row: &Row,
+    numbers: &[StoredPayment],
+) -> Result<wire::PaymentLogEntry, StoreError> {
     let attempt: u16 = row.small("attempt")?;
-    let number = numbers.iter().find(|payment| payment.number.attempt.get() == attempt);
+    let number = numbers
+        .iter()
+        .find(|payment| payment.number.attempt.get() == attempt);
     let read = |column| match row.small::<i16>(column)? {
         0 => Ok(wire::PaymentState::Unspecified),
-        code => PaymentState::from_code(code).map(state).map_err(|e| row.corrupt(column, e)),
+        code => PaymentState::from_code(code)
+            .map(state)
+            .map_err(|e| row.corrupt(column, e)),
     };
     Ok(wire::PaymentLogEntry {
-        out_trade_no: number.map(|payment| payment.number.to_string()).unwrap_or_default(),
+        out_trade_no: number
+            .map(|payment| payment.number.to_string())
+            .unwrap_or_default(),
         version: row.int("version")?,
         time: Some(to_proto(row.time("at")?)),
         from_state: read("from_state")?.into(),

@@ -59,7 +59,7 @@ const SOON: Duration = Duration::from_secs(1);
 impl GatewayError {
     /// Whether another write came first, so that the decision is to be taken again.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Commit(CommitError::Conflict { .. })))
+        matches!(self, Self::Store(error) if error.is_conflict())
     }
 
     fn fault(&self) -> Fault {
@@ -67,8 +67,12 @@ impl GatewayError {
         match self {
             Self::Invalid(fields) => {
                 let mut fields = fields.iter();
-                let first = fields.next().map_or(("request", "it is not valid"), |(f, d)| (*f, d));
-                fields.fold(Fault::invalid(first.0, first.1), |fault, (f, d)| fault.field(f, d))
+                let first = fields
+                    .next()
+                    .map_or(("request", "it is not valid"), |(f, d)| (*f, d));
+                fields.fold(Fault::invalid(first.0, first.1), |fault, (f, d)| {
+                    fault.field(f, d)
+                })
             }
             Self::PaymentDiffers(_) => Fault::new(ErrorKind::Exists, "PAYMENT_DIFFERS", text),
             Self::PaymentInProgress(_) => {

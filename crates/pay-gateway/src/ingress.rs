@@ -23,8 +23,14 @@ const READ: Duration = Duration::from_secs(10);
 const HANDLE: Duration = Duration::from_secs(5);
 
 /// Serves `POST /callback/{channel}` until told to stop; what is being answered is answered.
-pub async fn serve(gateway: PayGateway, listener: Listener, stop: CancellationToken) -> io::Result<()> {
-    let router = Router::new().route("/callback/{channel}", post(callback)).with_state(gateway);
+pub async fn serve(
+    gateway: PayGateway,
+    listener: Listener,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = Router::new()
+        .route("/callback/{channel}", post(callback))
+        .with_state(gateway);
     axum::serve(mesh::Incoming(listener), router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
@@ -44,7 +50,9 @@ async fn callback(
         count(MessageError::TooLarge.reason());
         return (StatusCode::PAYLOAD_TOO_LARGE, swiftpass::REFUSED);
     };
-    let handled = Context::background(HANDLE).scope(receive::swiftpass(&gateway.0, &raw)).await;
+    let handled = Context::background(HANDLE)
+        .scope(receive::swiftpass(&gateway.0, &raw))
+        .await;
     answer(handled)
 }
 

@@ -67,12 +67,23 @@ impl PayGateway {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Result<Self, GatewayError> {
-        let Parts { config, database, environment, peers } = parts;
+        let Parts {
+            config,
+            database,
+            environment,
+            peers,
+        } = parts;
         let seams = (Arc::clone(&clock), Arc::clone(&ids));
         let accounts = Accounts::new(config.clone(), peers, seams)?;
         let db = Db::open(&database, MIGRATIONS, clock, ids).await?;
         let calls = TaskTracker::new();
-        Ok(Self(Arc::new(Inner { db, config, environment, accounts, calls })))
+        Ok(Self(Arc::new(Inner {
+            db,
+            config,
+            environment,
+            accounts,
+            calls,
+        })))
     }
 
     /// Its database.

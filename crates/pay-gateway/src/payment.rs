@@ -66,8 +66,11 @@ pub(crate) struct Line {
     pub(crate) detail: String,
 }
 
-static CREATED: Guard =
-    Guard { insert: &queries::PAYMENTS_INSERT, winner: &queries::PAYMENTS_WINNER, key: &[0, 1] };
+static CREATED: Guard = Guard {
+    insert: &queries::PAYMENTS_INSERT,
+    winner: &queries::PAYMENTS_WINNER,
+    key: &[0, 1],
+};
 static CHANGED: Guard = Guard {
     insert: &queries::PAYMENT_LOG_INSERT,
     winner: &queries::PAYMENT_LOG_WINNER,
@@ -76,13 +79,11 @@ static CHANGED: Guard = Guard {
 
 impl StoredPayment {
     /// The payment, if there is one.
-    pub(crate) async fn get(
-        db: &Db,
-        number: OutTradeNo,
-    ) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn get(db: &Db, number: OutTradeNo) -> Result<Option<Self>, StoreError> {
         let key = row![number.order.get(), number.attempt.get()];
         let row = db.fetch_optional(&queries::PAYMENTS_GET, key).await?;
-        row.map(|row| Self::read(&row, number.environment)).transpose()
+        row.map(|row| Self::read(&row, number.environment))
+            .transpose()
     }
 
     /// All payments of an order, oldest first.
@@ -91,13 +92,20 @@ impl StoredPayment {
         order: OrderNo,
         environment: Environment,
     ) -> Result<Vec<Self>, StoreError> {
-        let rows = db.fetch_all(&queries::PAYMENTS_OF_ORDER, row![order.get()]).await?;
-        rows.iter().map(|row| Self::read(row, environment)).collect()
+        let rows = db
+            .fetch_all(&queries::PAYMENTS_OF_ORDER, row![order.get()])
+            .await?;
+        rows.iter()
+            .map(|row| Self::read(row, environment))
+            .collect()
     }
 
     /// The key of what it owes.
     pub(crate) fn owes(&self) -> (i64, i32) {
-        (self.number.order.get(), i32::from(self.number.attempt.get()))
+        (
+            self.number.order.get(),
+            i32::from(self.number.attempt.get()),
+        )
     }
 
     /// Its facts at the moment of a decision.
@@ -141,8 +149,8 @@ impl StoredPayment {
             self.changed_at
         ];
         let log = [self.log_row(None, line, self.created_at), row![0]].concat();
-        let write = Write::new("payment/create", &CREATED, guard)
-            .insert(&queries::PAYMENT_LOG_INSERT, log);
+        let write =
+            Write::new("payment/create", &CREATED, guard).insert(&queries::PAYMENT_LOG_INSERT, log);
         let write = self.owe(write, &[], self.created_at);
         self.tell(write, tell, self.created_at)
     }
@@ -166,8 +174,12 @@ impl StoredPayment {
             to.paid_at,
             to.changed_at
         ];
-        let write = Write::new("payment/change", &CHANGED, to.log_row(Some(self.state), line, at))
-            .update(&queries::PAYMENTS_MOVE, moved);
+        let write = Write::new(
+            "payment/change",
+            &CHANGED,
+            to.log_row(Some(self.state), line, at),
+        )
+        .update(&queries::PAYMENTS_MOVE, moved);
         let mut write = to.owe(write, owed_by_payment(self.state), at);
         if let Some(due) = effects.and_then(|effects| effects.due) {
             write = write.arm(due.code(), to.owes(), at);
@@ -187,7 +199,10 @@ impl StoredPayment {
 
     /// A copy at the next version.
     pub(crate) fn next(&self) -> Self {
-        Self { version: self.version + 1, ..self.clone() }
+        Self {
+            version: self.version + 1,
+            ..self.clone()
+        }
     }
 
     fn live_column(&self) -> Option<i64> {
@@ -209,8 +224,13 @@ impl StoredPayment {
     fn delay(&self, kind: ObligationKind) -> Duration {
         match kind {
             ObligationKind::Poll => {
-                let left = self.created_at.duration_until(self.asked.expires_at).unsigned_abs();
-                PollSchedule::customer_scans(left).next_after(Duration::ZERO).unwrap_or(left)
+                let left = self
+                    .created_at
+                    .duration_until(self.asked.expires_at)
+                    .unsigned_abs();
+                PollSchedule::customer_scans(left)
+                    .next_after(Duration::ZERO)
+                    .unwrap_or(left)
             }
             ObligationKind::Confirm => CONFIRM_AFTER,
             _ => Duration::ZERO,
@@ -225,8 +245,14 @@ impl StoredPayment {
             Tell::Reversed => PaymentFact::Reversed,
         };
         // What lets its holder pay has no place in a feed.
-        let payment = proto::gateway::v1::Payment { pay_info: String::new(), ..convert::payment(self) };
-        let message = PaymentEvent { payment: Some(payment), fact: fact.into() };
+        let payment = proto::gateway::v1::Payment {
+            pay_info: String::new(),
+            ..convert::payment(self)
+        };
+        let message = PaymentEvent {
+            payment: Some(payment),
+            fact: fact.into(),
+        };
         write.publish(Event {
             aggregate: "payment",
             key: self.number.order.get(),
@@ -271,7 +297,8 @@ impl StoredPayment {
             reason: row.text("reason")?,
             asked: Asked {
                 shop_id: row.int("shop_id")?,
-                pay_type: PayType::from_code(row.small("pay_type")?).map_err(unknown("pay_type"))?,
+                pay_type: PayType::from_code(row.small("pay_type")?)
+                    .map_err(unknown("pay_type"))?,
                 amount: Fen::new(row.int("amount")?),
                 description: row.text("description")?,
                 payer_id: row.text("payer_id")?,

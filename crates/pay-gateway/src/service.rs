@@ -25,7 +25,8 @@ impl PaymentService for Service {
         request: Request<wire::ListPaymentEventsRequest>,
     ) -> Answer<wire::ListPaymentEventsResponse> {
         let order = request.into_inner().order_no.parse();
-        let wrong = |e: domain::NumberError| GatewayError::Invalid(vec![("order_no", e.to_string())]);
+        let wrong =
+            |e: domain::NumberError| GatewayError::Invalid(vec![("order_no", e.to_string())]);
         let order = order.map_err(wrong)?;
         Ok(Response::new(flow::events::list(&self.0.0, order).await?))
     }

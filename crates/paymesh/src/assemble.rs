@@ -14,7 +14,9 @@ use store::cache::{ReadThrough, ReadThroughSettings};
 use store::config::DatabaseConfig;
 use store::{DbSettings, Migration};
 use trade::Trade;
-use work::{Drain, FeedServer, FeedServerSettings, Puller, PullerSettings, Runner, Sequencer, Task};
+use work::{
+    Drain, FeedServer, FeedServerSettings, Puller, PullerSettings, Runner, Sequencer, Task,
+};
 
 use crate::cli::Service;
 use crate::failure::Failure;
@@ -59,12 +61,22 @@ impl Service {
 
 pub async fn shop_center(ground: &Ground) -> Result<ShopCenter, Failure> {
     let database = Service::ShopCenter.database(ground)?;
-    Ok(ShopCenter::open(&database, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?)
+    Ok(ShopCenter::open(
+        &database,
+        Arc::clone(&ground.clock),
+        Arc::clone(&ground.ids),
+    )
+    .await?)
 }
 
 pub async fn rate(ground: &Ground) -> Result<Rate, Failure> {
     let database = Service::Rate.database(ground)?;
-    Ok(Rate::open(&database, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?)
+    Ok(Rate::open(
+        &database,
+        Arc::clone(&ground.clock),
+        Arc::clone(&ground.ids),
+    )
+    .await?)
 }
 
 pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
@@ -77,7 +89,11 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
         negative_ttl: config.shop_cache / 10,
         stale: config.shop_cache * 20,
     };
-    let shops = ReadThrough::new(settings, Arc::clone(&ground.cache), Arc::clone(&ground.clock));
+    let shops = ReadThrough::new(
+        settings,
+        Arc::clone(&ground.cache),
+        Arc::clone(&ground.clock),
+    );
     let peers = trade::Peers {
         shops: ShopServiceClient::new(ground.client(TRADE, &peers.shop_center)?),
         payments: PaymentServiceClient::new(ground.client(TRADE, &peers.pay_gateway)?),
@@ -92,7 +108,9 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
     };
     let trade = Trade::open(parts, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?;
     let (kept, stop) = (trade.clone(), ground.lifecycle.token());
-    ground.lifecycle.spawn("node number", async move { kept.keep_numbers(stop).await });
+    ground
+        .lifecycle
+        .spawn("node number", async move { kept.keep_numbers(stop).await });
     Ok(trade)
 }
 
@@ -155,7 +173,12 @@ pub struct GatewayWork {
 
 pub fn gateway_work(ground: &Ground, gateway: &PayGateway) -> Result<GatewayWork, Failure> {
     let (db, lifecycle) = (gateway.db().clone(), &ground.lifecycle);
-    let runner = Runner::new(db.clone(), gateway.jobs(), ground.config.jobs.clone(), lifecycle)?;
+    let runner = Runner::new(
+        db.clone(),
+        gateway.jobs(),
+        ground.config.jobs.clone(),
+        lifecycle,
+    )?;
     let sequencer = Sequencer::new(db, ground.config.sequencer.clone(), lifecycle);
     Ok(GatewayWork { runner, sequencer })
 }
@@ -179,7 +202,11 @@ impl GatewayWork {
 /// pay-gateway's feed, for its subscribers.
 pub fn gateway_feed(ground: &Ground, gateway: &PayGateway) -> FeedServer {
     let publisher = (PAY_GATEWAY.to_owned(), gateway.db().clone());
-    FeedServer::new([publisher], FeedServerSettings::default(), &ground.lifecycle)
+    FeedServer::new(
+        [publisher],
+        FeedServerSettings::default(),
+        &ground.lifecycle,
+    )
 }
 
 /// How long the end of a role may take after its servers have drained.

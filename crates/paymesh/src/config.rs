@@ -100,14 +100,22 @@ impl Default for Config {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: Format::Auto, filter: "info".to_owned() }
+        Self {
+            format: Format::Auto,
+            filter: "info".to_owned(),
+        }
     }
 }
 
 impl Default for ListenConfig {
     fn default() -> Self {
         let at = |port: u16| format!("127.0.0.1:{port}");
-        Self { grpc: at(7400), callback: at(7401), admin: at(7402), sandbox: at(7403) }
+        Self {
+            grpc: at(7400),
+            callback: at(7401),
+            admin: at(7402),
+            sandbox: at(7403),
+        }
     }
 }
 
@@ -121,7 +129,11 @@ impl PeersConfig {
     /// Every service at one address.
     pub fn all_at(address: &str) -> Self {
         let address = || address.to_owned();
-        Self { shop_center: address(), rate: address(), pay_gateway: address() }
+        Self {
+            shop_center: address(),
+            rate: address(),
+            pay_gateway: address(),
+        }
     }
 }
 
@@ -134,7 +146,9 @@ impl Config {
             let text = text.map_err(|e| Failure::config(format!("{}: {e}", path.display())))?;
             sources = sources.add_source(File::from_str(&text, FileFormat::Toml));
         }
-        let variables = Variables::with_prefix("PAYMESH").prefix_separator("__").separator("__");
+        let variables = Variables::with_prefix("PAYMESH")
+            .prefix_separator("__")
+            .separator("__");
         let read = sources.add_source(variables.try_parsing(true)).build();
         let config = read.and_then(config::Config::try_deserialize::<Self>);
         config.map_err(Failure::config)
@@ -175,6 +189,9 @@ mod tests {
         let error = Config::load(Some(&folder)).unwrap_err().to_string();
         std::fs::remove_file(&folder).unwrap();
         assert!(error.starts_with("CONFIG_INVALID: "), "{error}");
-        assert!(error.contains("pay_limits") && error.contains("pay_limit"), "{error}");
+        assert!(
+            error.contains("pay_limits") && error.contains("pay_limit"),
+            "{error}"
+        );
     }
 }

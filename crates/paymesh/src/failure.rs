@@ -17,7 +17,10 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(reason: &'static str, text: impl Display) -> Self {
-        Self { reason, text: text.to_string() }
+        Self {
+            reason,
+            text: text.to_string(),
+        }
     }
 
     pub fn config(text: impl Display) -> Self {

@@ -37,9 +37,14 @@ impl Ground {
         let logs = mesh::init_logs(config.log.format.into(), &config.log.filter);
         logs.map_err(|e| Failure::config(format!("log.filter: {e}")))?;
         let lifecycle = Lifecycle::new();
-        lifecycle.on_signals().map_err(|e| Failure::new("SIGNALS_FAILED", e))?;
-        let seams = (Arc::new(Tcp), Arc::new(SystemClock), Arc::new(SystemIds));
-        Self::on(config, seams, lifecycle)
+        lifecycle
+            .on_signals()
+            .map_err(|e| Failure::new("SIGNALS_FAILED", e))?;
+        Self::on(
+            config,
+            (Arc::new(Tcp), Arc::new(SystemClock), Arc::new(SystemIds)),
+            lifecycle,
+        )
     }
 
     /// The same on other seams.
@@ -49,22 +54,37 @@ impl Ground {
         lifecycle: Lifecycle,
     ) -> Result<Self, Failure> {
         let cache = Arc::new(InProcess::new(CACHE_BYTES, Arc::clone(&clock)));
-        Ok(Self { config, net, clock, ids, cache, policies: policies()?, lifecycle })
+        Ok(Self {
+            config,
+            net,
+            clock,
+            ids,
+            cache,
+            policies: policies()?,
+            lifecycle,
+        })
     }
 
     pub fn client(&self, caller: &'static str, target: &str) -> Result<Client, Failure> {
         let settings = ClientSettings::new(caller, target);
-        Ok(Client::new(settings, Arc::clone(&self.net), self.policies.clone())?)
+        Ok(Client::new(
+            settings,
+            Arc::clone(&self.net),
+            self.policies.clone(),
+        )?)
     }
 
     pub async fn listen(&self, key: &str, address: &str) -> Result<Listener, Failure> {
-        self.net.listen(address).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => Failure::new(
-                "PORT_IN_USE",
-                format!("{address} is in use: stop what listens there, or set listen.{key}"),
-            ),
-            _ => Failure::new("LISTEN_FAILED", format!("listen.{key} {address}: {error}")),
-        })
+        self.net
+            .listen(address)
+            .await
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::AddrInUse => Failure::new(
+                    "PORT_IN_USE",
+                    format!("{address} is in use: stop what listens there, or set listen.{key}"),
+                ),
+                _ => Failure::new("LISTEN_FAILED", format!("listen.{key} {address}: {error}")),
+            })
     }
 
     /// Serves `/metrics`, `/livez` and `/readyz` until the process ends.
@@ -72,7 +92,11 @@ impl Ground {
         let listener = self.listen("admin", &self.config.listen.admin).await?;
         let address = listener.address();
         let metrics = mesh::install_metrics().map_err(|e| Failure::new("METRICS_FAILED", e))?;
-        tokio::spawn(mesh::admin::serve(listener, self.lifecycle.clone(), metrics));
+        tokio::spawn(mesh::admin::serve(
+            listener,
+            self.lifecycle.clone(),
+            metrics,
+        ));
         Ok(address)
     }
 }

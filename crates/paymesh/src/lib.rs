@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod failure;
 pub mod ground;
+pub mod host;
 pub mod role;
 
 use std::process::ExitCode;
@@ -36,7 +37,11 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate { service } => role::migrate::run(&ground()?, service).await?,
         #[cfg(feature = "dev")]
         Command::Demo(demo) => return role::demo::run(demo).await,
-        Command::Trace { number, address, gateway } => {
+        Command::Trace {
+            number,
+            address,
+            gateway,
+        } => {
             role::trace::run(&number, &address, gateway.as_deref().unwrap_or(&address)).await?;
         }
         Command::Healthcheck { address, service } => {
@@ -44,7 +49,12 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Version => version(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "paymesh", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "paymesh",
+                &mut std::io::stdout(),
+            );
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -52,6 +62,12 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 fn version() {
     println!("paymesh {}", env!("CARGO_PKG_VERSION"));
-    println!("commit {}", option_env!("PAYMESH_COMMIT").unwrap_or("unknown"));
-    println!("features {}", if cfg!(feature = "dev") { "dev" } else { "none" });
+    println!(
+        "commit {}",
+        option_env!("PAYMESH_COMMIT").unwrap_or("unknown")
+    );
+    println!(
+        "features {}",
+        if cfg!(feature = "dev") { "dev" } else { "none" }
+    );
 }

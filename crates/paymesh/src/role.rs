@@ -18,14 +18,17 @@ use ::mesh::{Server, ServerSettings};
 use crate::assemble::LAST_TASKS;
 use crate::ground::Ground;
 
-// A server named for its logs, over the ground's policies and lifecycle.
-fn server(ground: &Ground, name: &'static str) -> Server {
-    let settings = ServerSettings { drain: ground.config.drain, ..ServerSettings::new(name) };
+/// A server named for its logs, over the ground's policies and lifecycle.
+pub fn server(ground: &Ground, name: &'static str) -> Server {
+    let settings = ServerSettings {
+        drain: ground.config.drain,
+        ..ServerSettings::new(name)
+    };
     Server::new(settings, ground.policies.clone(), ground.lifecycle.clone())
 }
 
 // Waits for background tasks; the servers have drained before.
-async fn finish_tasks(ground: &Ground) {
+pub(crate) async fn finish_tasks(ground: &Ground) {
     if let Err(left) = ground.lifecycle.drained(LAST_TASKS).await {
         tracing::warn!(left, "background tasks did not end in time");
     }

@@ -116,7 +116,7 @@ impl Net for Memory {
     async fn listen(&self, address: &str) -> io::Result<Listener> {
         let mut listeners = self.listeners();
         let wanted = match port(address)? {
-            0 => (FIRST_FREE_PORT..).find(|port| !listeners.contains_key(port)),
+            0 => (FIRST_FREE_PORT..u16::MAX).find(|port| !listeners.contains_key(port)),
             port => {
                 Some(port).filter(|port| listeners.get(port).is_none_or(mpsc::Sender::is_closed))
             }

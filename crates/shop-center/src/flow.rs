@@ -7,7 +7,7 @@ mod get_merchant;
 mod get_shop;
 mod list_merchant_accounts;
 
-use store::{CommitError, Db, StoreError, Write};
+use store::{CommitError, StoreError};
 
 pub(crate) use create_merchant::create_merchant;
 pub(crate) use create_merchant_account::create_merchant_account;
@@ -20,22 +20,6 @@ pub(crate) use list_merchant_accounts::list_merchant_accounts;
 pub(crate) struct Created<T> {
     pub(crate) it: T,
     pub(crate) created: bool,
-}
-
-const RESUBMISSIONS: u32 = 2;
-
-// False: its key is taken. A write whose fate is not known is submitted again: it is done once.
-async fn submit(db: &Db, mut write: Write) -> Result<bool, StoreError> {
-    let mut left = RESUBMISSIONS;
-    loop {
-        match db.submit(write).await {
-            Ok(()) => return Ok(true),
-            Err(CommitError::Conflict { .. }) => return Ok(false),
-            Err(CommitError::Unknown(same)) if left > 0 => write = *same,
-            Err(error) => return Err(error.into()),
-        }
-        left -= 1;
-    }
 }
 
 // What conflicted is not there: never, as nothing is ever deleted; the caller tries again.

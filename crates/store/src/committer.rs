@@ -191,16 +191,16 @@ async fn run(mut writer: Writer, mut queues: Queues, stop: CancellationToken) {
 }
 
 async fn work(writer: &mut Writer, jobs: Vec<Job>) {
-    let mut writes = Vec::new();
+    let mut pending = Vec::new();
     let mut statements = Vec::new();
     for job in jobs {
         match job {
-            Job::Write(pending) => writes.push(pending),
+            Job::Write(write) => pending.push(write),
             Job::Statement(statement) => statements.push(statement),
         }
     }
-    if !writes.is_empty() {
-        writer.commit(writes).await;
+    if !pending.is_empty() {
+        writer.commit(pending).await;
     }
     for statement in statements {
         writer.execute(statement).await;

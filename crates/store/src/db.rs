@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use seam::{Clock, Ids};
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool};
 use tokio::sync::watch;
 
 use crate::committer::{Committer, Lane};
 use crate::engine::Trouble;
 use crate::value::bind;
 use crate::{
-    CommitError, Engine, Migration, Query, Row, StoreError, Value, Write, engine, migrate,
+    CommitError, Engine, Migration, Query, Row, StoreError, Value, Write, engine, migrate, query,
+    row,
 };
 
 /// Where a service's database is and how hard it is used.
@@ -45,6 +47,9 @@ impl DbSettings {
 
 // How often a statement by itself is tried when others hold its rows.
 const TRIES: u32 = 5;
+// Without it a server that accepts and never answers would hold a worker for ever; callers
+// have deadlines of their own.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A handle to a service's database; clones share it.
 #[derive(Clone)]
@@ -77,6 +82,9 @@ impl Db {
             .await
             .map_err(|e| StoreError::of("open", &e))?;
         migrate::check(&settings.service, &mut connection, (engine, migrations)).await?;
+        if engine == Engine::Sqlite {
+            forget_holders(&mut connection, clock.now()).await?;
+        }
         drop(connection);
         let bell = watch::Sender::new(());
         let writer = Committer::start(engine, settings, ("writer", &bell), lock).await?;
@@ -121,9 +129,14 @@ impl Db {
         self.submit_to(&self.writer, Lane::Normal, write).await
     }
 
+    /// Makes the write durable unless another has its key; answers whether it is the one.
+    pub async fn wins(&self, write: Write) -> Result<bool, StoreError> {
+        won(self.submit(write).await)
+    }
+
     /// The same, before everything that waits: for a callback from a channel.
-    pub async fn submit_first(&self, write: Write) -> Result<(), CommitError> {
-        self.submit_to(&self.callbacks, Lane::First, write).await
+    pub async fn wins_first(&self, write: Write) -> Result<bool, StoreError> {
+        won(self.submit_to(&self.callbacks, Lane::First, write).await)
     }
 
     async fn submit_to(
@@ -144,7 +157,7 @@ impl Db {
         let mut tries = 0;
         loop {
             let statement = bind(sqlx::query(query.sql(self.engine)), &row);
-            let error = match statement.execute(&self.pool).await {
+            let error = match in_time(statement.execute(&self.pool)).await {
                 Ok(done) => return Ok(done.rows_affected()),
                 Err(error) => error,
             };
@@ -167,7 +180,7 @@ impl Db {
         let mut tries = 0;
         let rows = loop {
             let statement = bind(sqlx::query(query.sql(self.engine)), &row);
-            match statement.fetch_all(&self.pool).await {
+            match in_time(statement.fetch_all(&self.pool)).await {
                 Ok(rows) => break rows,
                 Err(error) => self.read_again(&mut tries, (query, &error))?,
             }
@@ -187,7 +200,7 @@ impl Db {
         let mut tries = 0;
         let found = loop {
             let statement = bind(sqlx::query(query.sql(self.engine)), &row);
-            match statement.fetch_optional(&self.pool).await {
+            match in_time(statement.fetch_optional(&self.pool)).await {
                 Ok(found) => break found,
                 Err(error) => self.read_again(&mut tries, (query, &error))?,
             }
@@ -234,6 +247,29 @@ impl Db {
     }
 }
 
+fn won(outcome: Result<(), CommitError>) -> Result<bool, StoreError> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+// Whoever held something of this file before is gone: the lock on it proves that.
+async fn forget_holders(connection: &mut AnyConnection, now: Timestamp) -> Result<(), StoreError> {
+    let forget = [
+        (&query::LEASES_FORGET, row![]),
+        (&query::FEED_CURSORS_FORGET, row![]),
+        (&query::OBLIGATIONS_FORGET, row![now]),
+    ];
+    for (query, row) in forget {
+        let statement = bind(sqlx::query(query.sql(Engine::Sqlite)), &row);
+        let done = statement.execute(&mut *connection).await;
+        done.map_err(|e| StoreError::of(query.name(), &e))?;
+    }
+    Ok(())
+}
+
 async fn pool(engine: Engine, settings: &DbSettings) -> Result<AnyPool, StoreError> {
     // Nothing on the pool ever opens a transaction (a cancelled one would hide in the
     // connection it returns); test_before_acquire would cost a round trip a read.
@@ -244,4 +280,9 @@ async fn pool(engine: Engine, settings: &DbSettings) -> Result<AnyPool, StoreErr
         .after_connect(move |connection, _| Box::pin(engine::set_up(engine, connection)));
     let connected = pool.connect_with(engine::options(&settings.url)?).await;
     connected.map_err(|e| StoreError::Unavailable(e.to_string()))
+}
+
+async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let answered = tokio::time::timeout(ANSWER, answer).await;
+    answered.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -75,6 +75,11 @@ impl StoreError {
         }
     }
 
+    /// Whether another write came first: read again and decide again.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Commit(CommitError::Conflict { .. }))
+    }
+
     pub(crate) fn of(statement: &'static str, error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(cause) => Self::Statement {

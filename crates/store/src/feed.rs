@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{CommitError, Db, Guard, Row, StoreError, Value, Write, query, row};
+use crate::{Db, Guard, Row, StoreError, Value, Write, query, row};
 
 /// Into how many shards each feed is cut.
 pub const SHARDS: i16 = 4;
@@ -122,11 +122,11 @@ pub async fn sequence(db: &Db, most: u32) -> Result<usize, StoreError> {
                 row![key, part, version, id.as_str()],
             );
     }
-    match db.submit(write).await {
-        Ok(()) => Ok(pending.len()),
-        Err(CommitError::Conflict { .. }) => Ok(0),
-        Err(error) => Err(error.into()),
-    }
+    Ok(if db.wins(write).await? {
+        pending.len()
+    } else {
+        0
+    })
 }
 
 /// The last place given.
@@ -160,7 +160,7 @@ pub async fn hold(
         return Ok(Some(Cursor { position, token }));
     }
     let token = if ours { token } else { db.ids().positive() };
-    let hold = row![
+    let lease = row![
         token,
         now + term,
         subscriber,
@@ -168,7 +168,7 @@ pub async fn hold(
         if ours { token } else { -1 },
         now
     ];
-    let held = db.execute(&query::FEED_CURSORS_LEASE, hold).await? > 0;
+    let held = db.execute(&query::FEED_CURSORS_LEASE, lease).await? > 0;
     Ok(held.then_some(Cursor { position, token }))
 }
 

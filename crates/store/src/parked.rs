@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::feed::Sequenced;
-use crate::{CommitError, Db, Guard, Row, StoreError, Write, query, row};
+use crate::{Db, Guard, Row, StoreError, Write, query, row};
 
 /// The obligation an order with parked events owes its subscriber.
 pub const KIND: i16 = 100;
@@ -36,10 +36,8 @@ pub async fn park(
         db.clock().now()
     ];
     let write = Write::new("feed/park", &PARK, guard).arm(KIND, (event.key, 0), due);
-    match db.submit(write).await {
-        Ok(()) | Err(CommitError::Conflict { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    // Parked already: it stays as it is.
+    db.wins(write).await.map(drop)
 }
 
 /// Up to `most` parked events of an order, oldest first, each with its publisher.

@@ -95,6 +95,7 @@ queries! {
     OBLIGATIONS_DROP = "obligations/drop";
     OBLIGATIONS_OF = "obligations/of";
     OBLIGATIONS_BACKLOG = "obligations/backlog";
+    OBLIGATIONS_FORGET = "obligations/forget";
     OUTBOX_INSERT = "outbox/insert";
     FEED_PENDING_INSERT = "feed_pending/insert";
     FEED_PENDING_LIST = "feed_pending/list";
@@ -113,6 +114,8 @@ queries! {
     PARKED_WINNER = "parked/winner";
     PARKED_OF = "parked/of";
     PARKED_END = "parked/end";
+    FEED_CURSORS_FORGET = "feed_cursors/forget";
+    LEASES_FORGET = "leases/forget";
     LEASES_OPEN = "leases/open" split;
     LEASES_TAKE = "leases/take";
     LEASES_RENEW = "leases/renew";

@@ -76,6 +76,10 @@ impl Row {
     }
 
     /// The error for a column whose value makes no sense to the reader.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over the error they have"
+    )]
     pub fn corrupt(&self, column: &'static str, cause: impl ToString) -> StoreError {
         StoreError::Column {
             statement: self.statement,

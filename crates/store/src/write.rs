@@ -124,8 +124,8 @@ impl Write {
     // The keys (kind, subject, part) of what it arms and ends.
     pub(crate) fn obligations(&self) -> impl Iterator<Item = &[Value]> {
         let armed_or_ended = |effect: &&Effect| {
-            std::ptr::eq(effect.query, &query::OBLIGATIONS_ARM)
-                || std::ptr::eq(effect.query, &query::OBLIGATIONS_END)
+            std::ptr::eq(effect.query, &raw const query::OBLIGATIONS_ARM)
+                || std::ptr::eq(effect.query, &raw const query::OBLIGATIONS_END)
         };
         self.effects
             .iter()

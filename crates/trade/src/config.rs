@@ -37,7 +37,10 @@ impl TradeConfig {
     /// Refuses what cannot work, naming the key.
     pub fn validate(&self) -> Result<(), String> {
         if self.bind_limit.is_zero() || self.pay_limit < self.bind_limit {
-            return Err("trade.pay_limit must be at least trade.bind_limit, which must be above 0".to_owned());
+            return Err(
+                "trade.pay_limit must be at least trade.bind_limit, which must be above 0"
+                    .to_owned(),
+            );
         }
         Ok(())
     }

@@ -38,13 +38,21 @@ impl Content {
             "merchant_order_no",
             "must be 1 to 64 visible ASCII characters",
         );
-        wrong.unless(request.amount_fen > 0, "amount_fen", "must be 1 or above, in fen");
+        wrong.unless(
+            request.amount_fen > 0,
+            "amount_fen",
+            "must be 1 or above, in fen",
+        );
         wrong.unless(
             (1..=DESCRIPTION).contains(&request.description.len()),
             "description",
             "must be 1 to 127 bytes",
         );
-        wrong.unless(is_ipv4(&request.client_ip), "client_ip", "must be an IPv4 address, like 203.0.113.7");
+        wrong.unless(
+            is_ipv4(&request.client_ip),
+            "client_ip",
+            "must be an IPv4 address, like 203.0.113.7",
+        );
         wrong.unless(
             request.line_items.len() <= LINES && request.line_items.iter().all(is_line),
             "line_items",
@@ -63,7 +71,10 @@ impl Content {
 
     fn checked(request: wire::CreateOrderRequest, kind: OrderKind) -> Self {
         // An unset kind and the default it stands for are the same content.
-        let request = wire::CreateOrderRequest { kind: wire::OrderKind::Store.into(), ..request };
+        let request = wire::CreateOrderRequest {
+            kind: wire::OrderKind::Store.into(),
+            ..request
+        };
         let digest = digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec();
         Self {
             shop_id: request.shop_id,
@@ -90,13 +101,18 @@ impl Wrong {
     }
 
     pub(crate) fn into_result(self) -> Result<(), TradeError> {
-        if self.0.is_empty() { Ok(()) } else { Err(TradeError::Invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(TradeError::Invalid(self.0))
+        }
     }
 }
 
 /// An order number as a caller sends it.
 pub(crate) fn order_no(text: &str) -> Result<OrderNo, TradeError> {
-    text.parse().map_err(|e| TradeError::Invalid(vec![("order_no", format!("{e}"))]))
+    text.parse()
+        .map_err(|e| TradeError::Invalid(vec![("order_no", format!("{e}"))]))
 }
 
 pub(crate) fn is_visible(text: &str, most: usize) -> bool {

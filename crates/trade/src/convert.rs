@@ -27,7 +27,10 @@ pub(crate) fn order(order: &StoredOrder, environment: Environment) -> wire::Orde
         out_trade_no: attempt
             .map(|attempt| order.out_trade_no(attempt, environment).to_string())
             .unwrap_or_default(),
-        pay_type: order.pay_type.map_or(shop::PayType::Unspecified, pay_type).into(),
+        pay_type: order
+            .pay_type
+            .map_or(shop::PayType::Unspecified, pay_type)
+            .into(),
         paid_time: order.paid_at.map(to_proto),
         create_time: Some(to_proto(order.created_at)),
         bind_limit_time: Some(to_proto(order.bind_limit_at)),
@@ -42,7 +45,9 @@ pub(crate) fn line(row: &Row) -> Result<wire::TimelineEntry, StoreError> {
         let code: i16 = row.small(column)?;
         match code {
             0 => Ok(wire::OrderStatus::Unspecified),
-            code => OrderStatus::from_code(code).map(status).map_err(|e| row.corrupt(column, e)),
+            code => OrderStatus::from_code(code)
+                .map(status)
+                .map_err(|e| row.corrupt(column, e)),
         }
     };
     Ok(wire::TimelineEntry {

@@ -42,7 +42,7 @@ pub enum TradeError {
     /// The payment could not begin.
     #[error("the payment of order {order} was refused: {reason}")]
     PaymentRefused {
-        /// Which order; a new request_id tries again.
+        /// Which order; a new `request_id` tries again.
         order: OrderNo,
         /// Why, as pay-gateway says it.
         reason: String,
@@ -85,23 +85,33 @@ impl From<TradeError> for tonic::Status {
 // How soon a caller may ask again.
 const SOON: Duration = Duration::from_secs(1);
 // The earliest a channel closes what is being paid.
-const EARLIEST_CLOSE: Duration = Duration::from_secs(300);
+const EARLIEST_CLOSE: Duration = Duration::from_mins(5);
 
 impl TradeError {
+    /// Whether another write came first, so that the decision is to be taken again.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+
     fn fault(&self) -> Fault {
         let text = self.to_string();
         let precondition = |reason| Fault::new(ErrorKind::Precondition, reason, &text);
-        let unavailable = |reason| Fault::new(ErrorKind::Unavailable, reason, &text).retry_after(SOON);
+        let unavailable =
+            |reason| Fault::new(ErrorKind::Unavailable, reason, &text).retry_after(SOON);
         match self {
             Self::Invalid(fields) => invalid(fields),
-            Self::OrderNotAccepted(order) => Fault::new(ErrorKind::NotFound, "ORDER_NOT_ACCEPTED", &text)
-                .with("order_no", order.to_string())
-                .retry_after(SOON),
+            Self::OrderNotAccepted(order) => {
+                Fault::new(ErrorKind::NotFound, "ORDER_NOT_ACCEPTED", &text)
+                    .with("order_no", order.to_string())
+                    .retry_after(SOON)
+            }
             Self::OrderDiffers(order) => Fault::new(ErrorKind::Exists, "ORDER_DIFFERS", &text)
                 .with("order_no", order.to_string()),
             Self::ShopNotFound(shop) => Fault::new(ErrorKind::NotFound, "SHOP_NOT_FOUND", &text)
                 .with("shop_id", shop.to_string()),
-            Self::ShopNotOpen(shop) => precondition("SHOP_NOT_OPEN").with("shop_id", shop.to_string()),
+            Self::ShopNotOpen(shop) => {
+                precondition("SHOP_NOT_OPEN").with("shop_id", shop.to_string())
+            }
             Self::PayerNotBound(_) => precondition("PAYER_NOT_BOUND"),
             Self::PayerDiffers(_) => precondition("PAYER_DIFFERS"),
             Self::RequestDiffers(_) => precondition("REQUEST_DIFFERS"),
@@ -115,7 +125,9 @@ impl TradeError {
                 precondition("PAYMENT_REFUSED").with("payment_reason", reason)
             }
             Self::NoNodeNumber => unavailable("NO_NODE_NUMBER"),
-            Self::Contended(_) => Fault::new(ErrorKind::Conflict, "ORDER_CONTENDED", &text).retry_after(SOON),
+            Self::Contended(_) => {
+                Fault::new(ErrorKind::Conflict, "ORDER_CONTENDED", &text).retry_after(SOON)
+            }
             Self::Peer(_) => unavailable("PEER_UNAVAILABLE"),
             Self::Store(error) => work::fault_of(error),
         }
@@ -127,7 +139,8 @@ fn invalid(fields: &[(&'static str, String)]) -> Fault {
     let Some((field, description)) = fields.next() else {
         return Fault::invalid("request", "it is not valid");
     };
-    fields.fold(Fault::invalid(field, description), |fault, (field, description)| {
-        fault.field(field, description)
-    })
+    fields.fold(
+        Fault::invalid(field, description),
+        |fault, (field, description)| fault.field(field, description),
+    )
 }

@@ -68,8 +68,19 @@ impl Trade {
     ) -> Result<Self, StoreError> {
         let db = Db::open(&parts.database, MIGRATIONS, clock, ids).await?;
         let numbers = Numbers::lease(db.clone()).await?;
-        let Parts { config, environment, peers, .. } = parts;
-        Ok(Self(Arc::new(Inner { db, config, environment, numbers, peers })))
+        let Parts {
+            config,
+            environment,
+            peers,
+            ..
+        } = parts;
+        Ok(Self(Arc::new(Inner {
+            db,
+            config,
+            environment,
+            numbers,
+            peers,
+        })))
     }
 
     /// Its database.

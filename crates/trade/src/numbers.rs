@@ -32,8 +32,15 @@ impl Numbers {
     /// Leases a node number.
     pub(crate) async fn lease(db: Db) -> Result<Self, StoreError> {
         let lease = take(&db).await?;
-        let state = State { lease, millisecond: 0, sequence: 0 };
-        Ok(Self { db, state: Mutex::new(state) })
+        let state = State {
+            lease,
+            millisecond: 0,
+            sequence: 0,
+        };
+        Ok(Self {
+            db,
+            state: Mutex::new(state),
+        })
     }
 
     /// The next number.
@@ -52,7 +59,11 @@ impl Numbers {
 
     /// Renews the lease until told to stop, then gives it back.
     pub(crate) async fn keep(&self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(TERM / 3)).await.is_some() {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(TERM / 3))
+            .await
+            .is_some()
+        {
             if let Err(error) = self.renew().await {
                 warn!(%error, "the node number's lease was not renewed");
             }
@@ -110,8 +121,15 @@ mod tests {
 
     #[test]
     fn no_number_comes_twice_whatever_the_clock_does() {
-        let mut state = State { lease: None, millisecond: 0, sequence: 0 };
-        let clock = (0..500).map(|_| 7).chain([9, 8, 3]).chain((0..200).map(|_| 12));
+        let mut state = State {
+            lease: None,
+            millisecond: 0,
+            sequence: 0,
+        };
+        let clock = (0..500)
+            .map(|_| 7)
+            .chain([9, 8, 3])
+            .chain((0..200).map(|_| 12));
         let given: Vec<(i64, u8)> = clock.map(|now| state.advance(now)).collect();
         assert!(given.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(given.iter().all(|&(_, sequence)| sequence < SEQUENCES));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::obligation::{Change, owed_by_order};
 use domain::{
-    Attempt, Binding, CanceledBy, Environment, Fen, Fulfilment, LateMoneyPolicy, ObligationKind, OrderKind, OrderNo,
-    OrderState, OrderStatus, OutTradeNo, PayType, RefundStatus, UnknownCode,
+    Attempt, Binding, CanceledBy, Environment, Fen, Fulfilment, LateMoneyPolicy, ObligationKind,
+    OrderKind, OrderNo, OrderState, OrderStatus, OutTradeNo, PayType, RefundStatus, UnknownCode,
 };
 use jiff::Timestamp;
 use store::{Db, Guard, Row, StoreError, Write, row};
@@ -51,15 +51,23 @@ pub(crate) struct Line {
 // Longer than the call to pay-gateway may take: after that somebody must ask.
 const CONFIRM_AFTER: Duration = Duration::from_secs(15);
 
-static CREATED: Guard =
-    Guard { insert: &queries::ORDERS_INSERT, winner: &queries::ORDERS_WINNER, key: &[1, 3] };
-static CHANGED: Guard =
-    Guard { insert: &queries::ORDER_LOG_INSERT, winner: &queries::ORDER_LOG_WINNER, key: &[0, 1] };
+static CREATED: Guard = Guard {
+    insert: &queries::ORDERS_INSERT,
+    winner: &queries::ORDERS_WINNER,
+    key: &[1, 3],
+};
+static CHANGED: Guard = Guard {
+    insert: &queries::ORDER_LOG_INSERT,
+    winner: &queries::ORDER_LOG_WINNER,
+    key: &[0, 1],
+};
 
 impl StoredOrder {
     /// The order, if there is one.
     pub(crate) async fn get(db: &Db, no: OrderNo) -> Result<Option<Self>, StoreError> {
-        let row = db.fetch_optional(&queries::ORDERS_GET, row![no.get()]).await?;
+        let row = db
+            .fetch_optional(&queries::ORDERS_GET, row![no.get()])
+            .await?;
         row.as_ref().map(Self::read).transpose()
     }
 
@@ -70,7 +78,9 @@ impl StoredOrder {
         merchant_order_no: &str,
     ) -> Result<Option<Self>, StoreError> {
         let key = row![merchant_id, merchant_order_no];
-        let row = db.fetch_optional(&queries::ORDERS_BY_MERCHANT_NO, key).await?;
+        let row = db
+            .fetch_optional(&queries::ORDERS_BY_MERCHANT_NO, key)
+            .await?;
         row.as_ref().map(Self::read).transpose()
     }
 
@@ -81,7 +91,11 @@ impl StoredOrder {
 
     /// The number the channel knows an attempt by.
     pub(crate) fn out_trade_no(&self, attempt: Attempt, environment: Environment) -> OutTradeNo {
-        OutTradeNo { order: self.no, attempt, environment }
+        OutTradeNo {
+            order: self.no,
+            attempt,
+            environment,
+        }
     }
 
     /// The key of what one of its payments owes.
@@ -121,13 +135,19 @@ impl StoredOrder {
         let log = log_row(self, None, line, self.created_at);
         // The line's own write id says nothing: the order's row is the guard.
         let log = [log, row![0]].concat();
-        let write = Write::new("order/create", &CREATED, guard)
-            .insert(&queries::ORDER_LOG_INSERT, log);
+        let write =
+            Write::new("order/create", &CREATED, guard).insert(&queries::ORDER_LOG_INSERT, log);
         self.owe(write, None, self.created_at)
     }
 
     /// The write that changes `self` into `to`, which must be the next version of it.
-    pub(crate) fn change(&self, name: &'static str, to: &Self, line: &Line, at: Timestamp) -> Write {
+    pub(crate) fn change(
+        &self,
+        name: &'static str,
+        to: &Self,
+        line: &Line,
+        at: Timestamp,
+    ) -> Write {
         let moved = row![
             to.no.get(),
             to.version,
@@ -149,7 +169,10 @@ impl StoredOrder {
 
     /// A copy at the next version, to be changed.
     pub(crate) fn next(&self) -> Self {
-        Self { version: self.version + 1, ..self.clone() }
+        Self {
+            version: self.version + 1,
+            ..self.clone()
+        }
     }
 
     // What the new status owes and the old one did not, and the other way round.
@@ -186,8 +209,11 @@ impl StoredOrder {
         let attempt = row.opt_int("attempt")?.map(Attempt::try_from).transpose();
         let attempt = attempt.map_err(|e| row.corrupt("attempt", e))?;
         let status = OrderStatus::from_code(row.small("status")?).map_err(unknown("status"))?;
-        let by = CanceledBy::from_column(row.small("canceled_by")?).map_err(unknown("canceled_by"))?;
-        let pay_type = row.opt_int("pay_type")?.and_then(|code| i16::try_from(code).ok());
+        let by =
+            CanceledBy::from_column(row.small("canceled_by")?).map_err(unknown("canceled_by"))?;
+        let pay_type = row
+            .opt_int("pay_type")?
+            .and_then(|code| i16::try_from(code).ok());
         Ok(Self {
             no: OrderNo::try_from(row.int("order_no")?).map_err(|e| row.corrupt("order_no", e))?,
             merchant_id: row.int("merchant_id")?,
@@ -199,14 +225,18 @@ impl StoredOrder {
             description: row.text("description")?,
             client_ip: row.text("client_ip")?,
             details: row.bytes("details")?,
-            state: OrderState::restore(status, attempt, by).map_err(|e| row.corrupt("status", e))?,
+            state: OrderState::restore(status, attempt, by)
+                .map_err(|e| row.corrupt("status", e))?,
             refund_status: RefundStatus::from_code(row.small("refund_status")?)
                 .map_err(unknown("refund_status"))?,
             fulfilment: Fulfilment::from_code(row.small("fulfilment")?)
                 .map_err(unknown("fulfilment"))?,
             binding: Binding::from_code(row.small("binding")?).map_err(unknown("binding"))?,
             payer_id: row.opt_text("payer_id")?,
-            pay_type: pay_type.map(PayType::from_code).transpose().map_err(unknown("pay_type"))?,
+            pay_type: pay_type
+                .map(PayType::from_code)
+                .transpose()
+                .map_err(unknown("pay_type"))?,
             paid_at: row.opt_time("paid_at")?,
             late_money: LateMoneyPolicy::from_code(row.small("late_money")?)
                 .map_err(unknown("late_money"))?,

@@ -68,6 +68,10 @@ impl TradeService for Service {
         let no = order_no(&request.into_inner().order_no)?;
         let (order, entries, settlements) = flow::timeline::timeline(trade, no).await?;
         let order = Some(convert::order(&order, trade.environment));
-        Ok(Response::new(wire::GetTimelineResponse { order, entries, settlements }))
+        Ok(Response::new(wire::GetTimelineResponse {
+            order,
+            entries,
+            settlements,
+        }))
     }
 }

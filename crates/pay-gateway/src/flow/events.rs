@@ -1,4 +1,4 @@
-//! ListPaymentEvents: the story of an order's payments.
+//! `ListPaymentEvents`: the story of an order's payments.
 
 use domain::OrderNo;
 use proto::gateway::v1::ListPaymentEventsResponse;
@@ -14,8 +14,14 @@ pub(crate) async fn list(
     order: OrderNo,
 ) -> Result<ListPaymentEventsResponse, GatewayError> {
     let payments = StoredPayment::of_order(&gateway.db, order, gateway.environment).await?;
-    let lines = gateway.db.fetch_all(&queries::PAYMENT_LOG_OF_ORDER, row![order.get()]).await?;
-    let entries = lines.iter().map(|row| convert::line(row, &payments)).collect::<Result<_, _>>()?;
+    let lines = gateway
+        .db
+        .fetch_all(&queries::PAYMENT_LOG_OF_ORDER, row![order.get()])
+        .await?;
+    let entries = lines
+        .iter()
+        .map(|row| convert::line(row, &payments))
+        .collect::<Result<_, _>>()?;
     let payments = payments.iter().map(convert::payment).collect();
     Ok(ListPaymentEventsResponse { entries, payments })
 }

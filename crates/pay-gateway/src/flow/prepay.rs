@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use domain::{
-    Attempt, Fen, Finding, Opening, OutTradeNo, PayType, PaymentCommand, PaymentState, Source, Step,
-    Tell,
+    Attempt, Fen, Finding, Opening, OutTradeNo, PayType, PaymentCommand, PaymentState, Source,
+    Step, Tell,
 };
 use jiff::Timestamp;
 use mesh::Context;
@@ -45,14 +45,23 @@ pub(crate) async fn prepay(
 // A payment that was begun: what is known of it, and whether it must be given up.
 async fn stored(gateway: &Inner, payment: StoredPayment) -> Result<StoredPayment, GatewayError> {
     let now = gateway.db.clock().now();
-    let abandon = payment.state.command(PaymentCommand::Abandon, &payment.context(now));
+    let abandon = payment
+        .state
+        .command(PaymentCommand::Abandon, &payment.context(now));
     let Ok(Step::Moved(state, effects)) = abandon else {
         return Ok(payment);
     };
     let mut to = payment.moved(state, effects.live, now);
     "PAY_INFO_LOST".clone_into(&mut to.reason);
-    let line = Line { event: PaymentCommand::Abandon.name(), actor: "rpc", detail: String::new() };
-    flow::submit(&gateway.db, payment.change(&to, &line, (Some(&effects), now))).await?;
+    let line = Line {
+        event: PaymentCommand::Abandon.name(),
+        actor: "rpc",
+        detail: String::new(),
+    };
+    gateway
+        .db
+        .submit(payment.change(&to, &line, (Some(&effects), now)))
+        .await?;
     Ok(to)
 }
 
@@ -71,9 +80,16 @@ async fn begin(
         mch_id: account.mch_id.clone(),
         key_name: account.key_name.clone(),
     };
-    let payment = StoredPayment { account: known, ..payment };
-    let line = Line { event: "PREPAY", actor: "rpc", detail: format!("account {}", account.account_id) };
-    flow::submit(&gateway.db, payment.create(&line, None)).await?;
+    let payment = StoredPayment {
+        account: known,
+        ..payment
+    };
+    let line = Line {
+        event: "PREPAY",
+        actor: "rpc",
+        detail: format!("account {}", account.account_id),
+    };
+    gateway.db.submit(payment.create(&line, None)).await?;
     // On its own task: the caller may go away, the channel's answer may not.
     let inner = Arc::clone(gateway);
     let asking = Context::current().scope(async move { ask(&inner, payment, &account).await });
@@ -92,8 +108,15 @@ async fn refuse(
         reason: reason.to_owned(),
         ..new_payment(gateway, number, asked, Opening::Refused)
     };
-    let line = Line { event: "REFUSE", actor: "rpc", detail: reason.to_owned() };
-    flow::submit(&gateway.db, payment.create(&line, Some(Tell::Dead))).await?;
+    let line = Line {
+        event: "REFUSE",
+        actor: "rpc",
+        detail: reason.to_owned(),
+    };
+    gateway
+        .db
+        .submit(payment.create(&line, Some(Tell::Dead)))
+        .await?;
     Ok(payment)
 }
 
@@ -116,7 +139,9 @@ async fn ask(
     };
     let answer = match gateway.accounts.channel(account) {
         Some(channel) => channel.prepay(&request).await,
-        None => PrepayAnswer::NotSent { why: format!("no key {}", account.key_name) },
+        None => PrepayAnswer::NotSent {
+            why: format!("no key {}", account.key_name),
+        },
     };
     info!(out_trade_no = %payment.number, ?answer, "prepay");
     record(gateway, payment, answer).await
@@ -131,16 +156,19 @@ async fn record(
     let (finding, event, reason, pay_info) = told(answer);
     for _ in 0..flow::DECISIONS {
         let now = gateway.db.clock().now();
-        let line = Line { event, actor: "reply", detail: reason.clone() };
+        let line = Line {
+            event,
+            actor: "reply",
+            detail: reason.clone(),
+        };
         let source = (finding, Source::Reply);
         let (to, write) = flow::find(&payment, source, &line, now, |to| {
             to.reason.clone_from(&reason);
             to.reason.truncate(64);
             to.pay_info.clone_from(&pay_info);
         });
-        match flow::submit(&gateway.db, write).await {
-            Err(error) if error.is_conflict() => {}
-            outcome => return outcome.map(|()| to),
+        if gateway.db.wins(write).await? {
+            return Ok(to);
         }
         let now_stored = StoredPayment::get(&gateway.db, payment.number).await?;
         payment = now_stored.ok_or(GatewayError::Contended(payment.number))?;
@@ -157,9 +185,12 @@ fn told(answer: PrepayAnswer) -> (Finding, &'static str, String, Option<String>)
         PrepayAnswer::Ready { pay_info, .. } => {
             (Finding::Waiting, "PREPARED", String::new(), Some(pay_info))
         }
-        PrepayAnswer::Declined { code, message } => {
-            (Finding::NotPaid, "DECLINED", ascii(&format!("{code} {message}")), None)
-        }
+        PrepayAnswer::Declined { code, message } => (
+            Finding::NotPaid,
+            "DECLINED",
+            ascii(&format!("{code} {message}")),
+            None,
+        ),
         PrepayAnswer::Unknown { why } => (Finding::NoEvidence, "NO_ANSWER", ascii(&why), None),
         PrepayAnswer::NotSent { why } => (Finding::NotSent, "NOT_SENT", ascii(&why), None),
     }
@@ -206,18 +237,47 @@ fn new_payment(
 
 fn read(gateway: &Inner, request: PrepayRequest) -> Result<(OutTradeNo, Asked), GatewayError> {
     let mut wrong: Vec<(&'static str, String)> = Vec::new();
-    let order = request.order_no.parse().map_err(|e| wrong.push(("order_no", format!("{e}"))));
+    let order = request
+        .order_no
+        .parse()
+        .map_err(|e| wrong.push(("order_no", format!("{e}"))));
     let attempt = Attempt::try_from(i64::from(request.attempt));
     let attempt = attempt.map_err(|e| wrong.push(("attempt", e.to_string())));
-    let pay_type = i16::try_from(request.pay_type).ok().and_then(|code| PayType::from_code(code).ok());
-    let expires_at = request.expire_time.as_ref().and_then(from_proto).map(micros);
+    let pay_type = i16::try_from(request.pay_type)
+        .ok()
+        .and_then(|code| PayType::from_code(code).ok());
+    let expires_at = request
+        .expire_time
+        .as_ref()
+        .and_then(from_proto)
+        .map(micros);
     let checks = [
         (request.shop_id > 0, "shop_id", "must be 1 or above"),
-        (pay_type == Some(PayType::SwiftpassWeChat), "pay_type", "must be PAY_TYPE_SWIFTPASS_WECHAT"),
-        (request.amount_fen > 0, "amount_fen", "must be 1 or above, in fen"),
-        ((1..=127).contains(&request.description.len()), "description", "must be 1 to 127 bytes"),
-        ((1..=128).contains(&request.payer_id.len()), "payer_id", "must be 1 to 128 bytes"),
-        (request.client_ip.parse::<Ipv4Addr>().is_ok(), "client_ip", "must be an IPv4 address"),
+        (
+            pay_type == Some(PayType::SwiftpassWeChat),
+            "pay_type",
+            "must be PAY_TYPE_SWIFTPASS_WECHAT",
+        ),
+        (
+            request.amount_fen > 0,
+            "amount_fen",
+            "must be 1 or above, in fen",
+        ),
+        (
+            (1..=127).contains(&request.description.len()),
+            "description",
+            "must be 1 to 127 bytes",
+        ),
+        (
+            (1..=128).contains(&request.payer_id.len()),
+            "payer_id",
+            "must be 1 to 128 bytes",
+        ),
+        (
+            request.client_ip.parse::<Ipv4Addr>().is_ok(),
+            "client_ip",
+            "must be an IPv4 address",
+        ),
         (expires_at.is_some(), "expire_time", "must be set"),
     ];
     let failed = checks.into_iter().filter(|(right, ..)| !right);
@@ -236,7 +296,14 @@ fn read(gateway: &Inner, request: PrepayRequest) -> Result<(OutTradeNo, Asked), 
         client_ip: request.client_ip,
         expires_at,
     };
-    Ok((OutTradeNo { order, attempt, environment: gateway.environment }, asked))
+    Ok((
+        OutTradeNo {
+            order,
+            attempt,
+            environment: gateway.environment,
+        },
+        asked,
+    ))
 }
 
 fn micros(time: Timestamp) -> Timestamp {

@@ -5,7 +5,7 @@ use domain::{Channel, ObligationKind};
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use seam::Ids;
-use store::{CommitError, Guard, Write, row};
+use store::{Guard, Write, row};
 
 use crate::channel::swiftpass::{Sealed, Signer};
 use crate::channel::{Callback, MessageError, Outcome};
@@ -23,8 +23,11 @@ pub(crate) enum Refused {
     Gateway(#[from] GatewayError),
 }
 
-static STORED: Guard =
-    Guard { insert: &queries::INBOX_INSERT, winner: &queries::INBOX_WINNER, key: &[1] };
+static STORED: Guard = Guard {
+    insert: &queries::INBOX_INSERT,
+    winner: &queries::INBOX_WINNER,
+    key: &[1],
+};
 
 /// How a stored callback says the payment stands.
 pub(crate) const PAID: i16 = 1;
@@ -58,25 +61,26 @@ async fn store(gateway: &Inner, raw: &[u8], callback: &Callback) -> Result<(), G
     for _ in 0..3 {
         let now = gateway.db.clock().now();
         let id = arrival_id(now, gateway.db.ids().as_ref());
-        let write = Write::new("inbox/store", &STORED, row_of(id, &digest, (raw, callback), now))
-            .arm(ObligationKind::Inbox.code(), (id, 0), now);
-        match submit_first(gateway, write).await {
-            Err(error) if error.is_conflict() => {}
-            outcome => return outcome,
+        let write = Write::new(
+            "inbox/store",
+            &STORED,
+            row_of(id, &digest, (raw, callback), now),
+        )
+        .arm(ObligationKind::Inbox.code(), (id, 0), now);
+        if gateway.db.wins_first(write).await? {
+            return Ok(());
         }
-        let known = gateway.db.fetch_optional(&queries::INBOX_BY_DIGEST, row![digest.clone()]).await?;
+        let known = gateway
+            .db
+            .fetch_optional(&queries::INBOX_BY_DIGEST, row![digest.clone()])
+            .await?;
         if known.is_some() {
             return Ok(());
         }
     }
-    Err(GatewayError::Store(store::StoreError::Unavailable("no inbox id was free".to_owned())))
-}
-
-async fn submit_first(gateway: &Inner, write: Write) -> Result<(), GatewayError> {
-    match gateway.db.submit_first(write).await {
-        Err(CommitError::Unknown(same)) => Ok(gateway.db.submit_first(*same).await?),
-        outcome => Ok(outcome?),
-    }
+    Err(GatewayError::Store(store::StoreError::Unavailable(
+        "no inbox id was free".to_owned(),
+    )))
 }
 
 fn row_of(

@@ -55,17 +55,25 @@ impl Job for Inbox {
 }
 
 async fn take(gateway: &Inner, id: i64) -> Result<Verdict, GatewayError> {
-    let row = gateway.db.fetch_optional(&queries::INBOX_GET, row![id]).await?;
+    let row = gateway
+        .db
+        .fetch_optional(&queries::INBOX_GET, row![id])
+        .await?;
     let Some(letter) = row.map(|row| Letter::read(&row)).transpose()? else {
         return Ok(Verdict::GiveUp("its inbox row is missing".to_owned()));
     };
-    let Ok(number) = letter.out_trade_no.parse::<OutTradeNo>() else {
+    let number = letter.out_trade_no.parse::<OutTradeNo>();
+    let ours = number
+        .ok()
+        .filter(|number| number.environment == gateway.environment);
+    let Some(number) = ours else {
         return flag(gateway, &letter, "NUMBER_UNKNOWN").await;
     };
     for _ in 0..flow::DECISIONS {
-        let payment = match number.environment == gateway.environment {
-            true => StoredPayment::get(&gateway.db, number).await?,
-            false => None,
+        let payment = if number.environment == gateway.environment {
+            StoredPayment::get(&gateway.db, number).await?
+        } else {
+            None
         };
         let Some(payment) = payment else {
             return flag(gateway, &letter, "NUMBER_UNKNOWN").await;
@@ -86,10 +94,9 @@ fn mismatch(letter: &Letter, payment: &StoredPayment) -> Option<&'static str> {
         return Some("MERCHANT_DIFFERS");
     }
     match letter.paid {
-        NOT_PAID => None,
         PAID if letter.amount.map(Fen::new) != Some(payment.asked.amount) => Some("AMOUNT_DIFFERS"),
         PAID if letter.currency != "CNY" => Some("CURRENCY_DIFFERS"),
-        PAID => None,
+        PAID | NOT_PAID => None,
         _ => Some("UNCLEAR"),
     }
 }
@@ -105,17 +112,26 @@ async fn record(
         PAID => (Finding::Succeeded, "CALLBACK_PAID"),
         _ => (Finding::Waiting, "CALLBACK_NOT_PAID"),
     };
-    let line = Line { event, actor: "callback", detail: letter.channel_trade_no.clone() };
+    let line = Line {
+        event,
+        actor: "callback",
+        detail: letter.channel_trade_no.clone(),
+    };
     let (to, write) = flow::find(payment, (finding, Source::Callback), &line, now, |to| {
         if finding == Finding::Succeeded {
             to.channel_trade_no = Some(letter.channel_trade_no.clone());
             // The channel tells whole seconds; nobody pays before the payment began.
-            to.paid_at = Some(letter.paid_at.unwrap_or(letter.received_at).max(payment.created_at));
+            to.paid_at = Some(
+                letter
+                    .paid_at
+                    .unwrap_or(letter.received_at)
+                    .max(payment.created_at),
+            );
             to.reason = String::new();
         }
     });
     let write = write.end(ObligationKind::Inbox.code(), (letter.id, 0));
-    flow::submit(&gateway.db, write).await?;
+    gateway.db.submit(write).await?;
     info!(out_trade_no = %to.number, state = %to.state, event, "payment");
     Ok(())
 }
@@ -130,12 +146,15 @@ async fn flag(
     let write = Write::new("inbox/flag", &FLAGGED, guard)
         .arm(ObligationKind::Match.code(), (letter.id, 0), now)
         .end(ObligationKind::Inbox.code(), (letter.id, 0));
-    error!(inbox = letter.id, out_trade_no = letter.out_trade_no, reason, "callback matches no payment");
+    error!(
+        inbox = letter.id,
+        out_trade_no = letter.out_trade_no,
+        reason,
+        "callback matches no payment"
+    );
     metrics::counter!("gateway_callbacks_flagged_total", "reason" => reason).increment(1);
-    match flow::submit(&gateway.db, write).await {
-        Err(error) if error.is_conflict() => Ok(Verdict::Moot),
-        outcome => outcome.map(|()| Verdict::Done),
-    }
+    let won = gateway.db.wins(write).await?;
+    Ok(if won { Verdict::Done } else { Verdict::Moot })
 }
 
 impl Letter {

@@ -8,7 +8,9 @@ use crate::failure::Failure;
 use crate::ground::Ground;
 
 pub async fn run(ground: &Ground) -> Result<(), Failure> {
-    let listener = ground.listen("callback", &ground.config.listen.callback).await?;
+    let listener = ground
+        .listen("callback", &ground.config.listen.callback)
+        .await?;
     ground.admin().await?;
     let gateway = assemble::pay_gateway(ground).await?;
     ground.lifecycle.ready();

@@ -14,15 +14,26 @@ use crate::ground::policies;
 pub async fn run(address: &str, service: &str) -> Result<(), Failure> {
     let settings = ClientSettings::new("healthcheck", address);
     let client = Client::new(settings, Arc::new(Tcp), policies()?)?;
-    let request = HealthCheckRequest { service: service.to_owned() };
-    let answer = HealthClient::new(client).check(request).await.map_err(|status| {
-        Failure::new("NOT_SERVING", format!("{address}: {} {}", status.code(), status.message()))
-    })?;
+    let request = HealthCheckRequest {
+        service: service.to_owned(),
+    };
+    let answer = HealthClient::new(client)
+        .check(request)
+        .await
+        .map_err(|status| {
+            Failure::new(
+                "NOT_SERVING",
+                format!("{address}: {} {}", status.code(), status.message()),
+            )
+        })?;
     match answer.into_inner().status() {
         ServingStatus::Serving => {
             println!("serving");
             Ok(())
         }
-        other => Err(Failure::new("NOT_SERVING", format!("{address}: {}", other.as_str_name()))),
+        other => Err(Failure::new(
+            "NOT_SERVING",
+            format!("{address}: {}", other.as_str_name()),
+        )),
     }
 }

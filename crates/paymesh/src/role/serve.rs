@@ -32,7 +32,11 @@ pub async fn run(ground: &Ground, service: Service) -> Result<(), Failure> {
             let work = assemble::trade_work(ground, &trade)?;
             let tasks = TaskServer::new(vec![work.task()], &ground.lifecycle);
             ground.lifecycle.ready();
-            server.add(trade.service()).add(tasks.service()).serve(listener).await?;
+            server
+                .add(trade.service())
+                .add(tasks.service())
+                .serve(listener)
+                .await?;
             finish_tasks(ground).await;
             trade.close().await;
         }
@@ -41,7 +45,10 @@ pub async fn run(ground: &Ground, service: Service) -> Result<(), Failure> {
             let work = assemble::gateway_work(ground, &gateway)?;
             let tasks = TaskServer::new(vec![work.task()], &ground.lifecycle);
             let feed = assemble::gateway_feed(ground, &gateway);
-            let server = server.add(gateway.service()).add(feed.service()).add(tasks.service());
+            let server = server
+                .add(gateway.service())
+                .add(feed.service())
+                .add(tasks.service());
             ground.lifecycle.ready();
             server.serve(listener).await?;
             finish_tasks(ground).await;

@@ -4,17 +4,16 @@
 use std::fs;
 use std::path::Path;
 
-use ::work::TaskServer;
-use pay_gateway::{KeyConfig, ingress};
+use pay_gateway::KeyConfig;
 use secrecy::SecretString;
 use store::config::DatabaseConfig;
 
-use super::{finish_tasks, sandbox, server};
-use crate::assemble;
+use super::sandbox;
 use crate::cli::{Service, Up};
 use crate::config::{Config, PeersConfig};
 use crate::failure::Failure;
 use crate::ground::Ground;
+use crate::host::{self, Host};
 
 /// The name merchant accounts of the simulator sign under.
 const KEY: &str = "sandbox";
@@ -60,54 +59,33 @@ fn embed(service: Service, database: &mut DatabaseConfig, folder: &Path) {
 
 pub async fn run(mut ground: Ground, data: &Path) -> Result<(), Failure> {
     let grpc = ground.listen("grpc", &ground.config.listen.grpc).await?;
-    let callback = ground.listen("callback", &ground.config.listen.callback).await?;
+    let callback = ground
+        .listen("callback", &ground.config.listen.callback)
+        .await?;
     let admin = ground.admin().await?;
-    for service in [Service::ShopCenter, Service::Rate, Service::Trade, Service::PayGateway] {
-        let url = service.database(&ground)?.url;
-        store::migrate::migrate(service.name(), &url, service.migrations()).await?;
-    }
-    simulate(&mut ground.config, data, &callback.address().to_string(), &ground.ids.nonce())?;
+    host::migrate(&ground, &host::ALL).await?;
+    simulate(
+        &mut ground.config,
+        data,
+        &callback.address().to_string(),
+        &ground.ids.nonce(),
+    )?;
     ground.config.peers = PeersConfig::all_at(&grpc.address().to_string());
 
     let channel = sandbox::open(&ground).await?;
     let http = sandbox::start(&ground, &channel).await?;
     ground.config.pay_gateway.swiftpass.gateway_url = format!("http://{http}/pay/gateway");
-    let shops = assemble::shop_center(&ground).await?;
-    let rates = assemble::rate(&ground).await?;
-    let gateway = assemble::pay_gateway(&ground).await?;
-    let trade = assemble::trade(&ground).await?;
-
-    assemble::gateway_work(&ground, &gateway)?.start();
-    assemble::trade_work(&ground, &trade)?.start();
-    let ingress = ingress::serve(gateway.clone(), callback, ground.lifecycle.token());
-    ground.lifecycle.spawn("callback ingress", async move {
-        if let Err(error) = ingress.await {
-            tracing::error!(%error, "callback ingress");
-        }
-    });
-    let tasks = vec![
-        assemble::trade_work(&ground, &trade)?.task(),
-        assemble::gateway_work(&ground, &gateway)?.task(),
-    ];
-    let server = server(&ground, "paymesh")
-        .add(shops.service())
-        .add(rates.service())
-        .add(gateway.service())
-        .add(trade.service())
-        .add(channel.service())
-        .add(assemble::gateway_feed(&ground, &gateway).service())
-        .add(TaskServer::new(tasks, &ground.lifecycle).service());
+    let host = Host::open(&ground, &host::ALL).await?;
+    host.work()?;
+    host.receive(callback);
+    let server = host.server("paymesh")?.add(channel.service());
     ground.lifecycle.ready();
     let (at, back) = (grpc.address(), &ground.config.pay_gateway.callback_url);
     let back = back.trim_start_matches("http://");
     println!("ready grpc={at} callback={back} admin={admin} sandbox={http}");
     server.serve(grpc).await?;
 
-    finish_tasks(&ground).await;
-    trade.close().await;
-    gateway.close().await;
-    rates.close().await;
-    shops.close().await;
+    host.close().await;
     channel.close().await;
     Ok(())
 }
@@ -115,14 +93,23 @@ pub async fn run(mut ground: Ground, data: &Path) -> Result<(), Failure> {
 // The simulator and pay-gateway share a key, drawn once and kept with the data.
 fn simulate(config: &mut Config, data: &Path, callback: &str, fresh: &str) -> Result<(), Failure> {
     let file = data.join("sandbox.key");
-    let failed = |e: std::io::Error| Failure::new("DATA_DIR_FAILED", format!("{}: {e}", file.display()));
+    let failed =
+        |e: std::io::Error| Failure::new("DATA_DIR_FAILED", format!("{}: {e}", file.display()));
     if !file.exists() {
         fs::write(&file, fresh).map_err(failed)?;
     }
     let key = fs::read_to_string(&file).map_err(failed)?;
     config.sandbox.partner_key = Some(::sandbox::Key::new(key.clone()));
-    let secret = KeyConfig { value: Some(SecretString::from(key)), file: None };
-    config.pay_gateway.swiftpass.keys.entry(KEY.to_owned()).or_insert(secret);
+    let secret = KeyConfig {
+        value: Some(SecretString::from(key)),
+        file: None,
+    };
+    config
+        .pay_gateway
+        .swiftpass
+        .keys
+        .entry(KEY.to_owned())
+        .or_insert(secret);
     if config.pay_gateway.callback_url.is_empty() {
         config.pay_gateway.callback_url = format!("http://{callback}");
     }

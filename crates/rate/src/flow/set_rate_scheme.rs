@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::RateScheme;
 use jiff::Timestamp;
-use store::{CommitError, Db, Guard, Query, StoreError, Value, Write, row};
+use store::{Db, Guard, Query, StoreError, Value, Write, row};
 
 use crate::model::{self, Owner};
 use crate::queries::{SCHEMES_GET, SCHEMES_INSERT, SCHEMES_LAST, SCHEMES_WINNER};
@@ -16,7 +16,6 @@ static GUARD: Guard = Guard {
     key: &[0, 1, 2],
 };
 const TICK: Duration = Duration::from_micros(1);
-const RESUBMISSIONS: u32 = 2;
 
 /// A published version, and whether this call published it.
 pub(crate) struct Published {
@@ -45,7 +44,7 @@ pub(crate) async fn set_rate_scheme(
     };
     scheme.validate().map_err(convert::refused)?;
     let write = Write::new("rate_schemes/set", &GUARD, model::row_of(owner, &scheme));
-    if submit(db, write).await? {
+    if db.wins(write).await? {
         return Ok(Published {
             scheme,
             created: true,
@@ -99,19 +98,4 @@ async fn find(
 ) -> Result<Option<RateScheme>, StoreError> {
     let found = db.fetch_optional(query, key).await?;
     found.as_ref().map(model::read).transpose()
-}
-
-// False: the version is taken. A write whose fate is not known is submitted again: it is
-// done once.
-async fn submit(db: &Db, mut write: Write) -> Result<bool, StoreError> {
-    let mut left = RESUBMISSIONS;
-    loop {
-        match db.submit(write).await {
-            Ok(()) => return Ok(true),
-            Err(CommitError::Conflict { .. }) => return Ok(false),
-            Err(CommitError::Unknown(same)) if left > 0 => write = *same,
-            Err(error) => return Err(error.into()),
-        }
-        left -= 1;
-    }
 }

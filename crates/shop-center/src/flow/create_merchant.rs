@@ -2,7 +2,7 @@
 
 use store::{Db, Guard, Write, row};
 
-use super::{Created, get_merchant, submit, vanished};
+use super::{Created, get_merchant, vanished};
 use crate::ShopCenterError;
 use crate::model::Merchant;
 use crate::queries::{MERCHANTS_INSERT, MERCHANTS_WINNER};
@@ -26,7 +26,7 @@ pub(crate) async fn create_merchant(
         created_at,
     } = &merchant;
     let guard = row![*id, name.as_str(), late_money.code(), *created_at];
-    if submit(db, Write::new(NAME, &GUARD, guard)).await? {
+    if db.wins(Write::new(NAME, &GUARD, guard)).await? {
         return Ok(Created {
             it: merchant,
             created: true,

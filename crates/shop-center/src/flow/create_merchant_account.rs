@@ -2,7 +2,7 @@
 
 use store::{Db, Guard, Query, StoreError, Value, Write, row};
 
-use super::{Created, get_shop, submit, vanished};
+use super::{Created, get_shop, vanished};
 use crate::ShopCenterError;
 use crate::model::{Account, Route};
 use crate::queries::{ACCOUNTS_GET, ACCOUNTS_INSERT, ACCOUNTS_OF_ROUTE, ACCOUNTS_WINNER};
@@ -24,7 +24,7 @@ pub(crate) async fn create_merchant_account(
     if get_shop::find(db, shop_id).await?.is_none() {
         return Err(ShopCenterError::NoShop(shop_id));
     }
-    if submit(db, Write::new(NAME, &GUARD, guard(&account))).await? {
+    if db.wins(Write::new(NAME, &GUARD, guard(&account))).await? {
         return Ok(Created {
             it: account,
             created: true,

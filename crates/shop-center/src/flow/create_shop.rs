@@ -2,7 +2,7 @@
 
 use store::{Db, Guard, Write, row};
 
-use super::{Created, get_merchant, get_shop, submit, vanished};
+use super::{Created, get_merchant, get_shop, vanished};
 use crate::ShopCenterError;
 use crate::model::Shop;
 use crate::queries::{SHOPS_INSERT, SHOPS_WINNER};
@@ -30,7 +30,7 @@ pub(crate) async fn create_shop(db: &Db, shop: Shop) -> Result<Created<Shop>, Sh
     } = &shop;
     let (status, kind) = (i32::from(*status), i32::from(*kind));
     let guard = row![*id, *merchant_id, name.as_str(), status, kind, *created_at];
-    if submit(db, Write::new(NAME, &GUARD, guard)).await? {
+    if db.wins(Write::new(NAME, &GUARD, guard)).await? {
         return Ok(Created {
             it: shop,
             created: true,

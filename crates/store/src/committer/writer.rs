@@ -107,7 +107,7 @@ impl Writer {
                 self.tell(part, &outcomes);
                 self.bell.send_replace(());
             }
-            Err(Failure::Rejected(_)) if part.len() > 1 => {
+            Err(Failure::Rejected(_) | Failure::Contended) if part.len() > 1 => {
                 let right = part.split_off(part.len() / 2);
                 return Some((part, right));
             }
@@ -133,12 +133,15 @@ impl Writer {
             if matches!(broken, Broken::Commit(_)) {
                 // What this submission may have written is told from what the next will.
                 unknown = true;
-                part.iter_mut().for_each(|pending| pending.write.again());
+                for pending in part.iter_mut() {
+                    pending.write.again();
+                }
             }
             let late = Instant::now() >= give_up;
             match self.judge(broken).await {
                 Next::Again if tries < TRIES && !late => {}
-                Next::Again => return Err(Failure::rejected(unknown, "too many lock conflicts")),
+                Next::Again if unknown => return Err(Failure::Unknown),
+                Next::Again => return Err(Failure::Contended),
                 Next::Reconnect(why) if late => {
                     return Err(if unknown {
                         Failure::Unknown
@@ -250,6 +253,7 @@ impl Writer {
             let refusal = match failure {
                 Failure::Unknown => None,
                 Failure::Unavailable(why) => Some(Refusal::Unavailable(why.clone())),
+                Failure::Contended => Some(Refusal::Unavailable("others hold its rows".to_owned())),
                 Failure::Rejected(why) => Some(Refusal::Rejected(why.clone())),
             };
             let answer = match refusal {
@@ -303,6 +307,7 @@ impl Writer {
 enum Failure {
     Unknown,
     Unavailable(String),
+    Contended,
     Rejected(String),
 }
 

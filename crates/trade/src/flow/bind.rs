@@ -1,4 +1,4 @@
-//! BindPayer: who will pay. No payer identity ever blocks PAID.
+//! `BindPayer`: who will pay. No payer identity ever blocks PAID.
 
 use domain::Binding;
 
@@ -18,7 +18,11 @@ pub(crate) async fn bind(
     let no = order_no(order)?;
     let mut wrong = Wrong::default();
     let right = (1..=PAYER).contains(&payer_id.len()) && !payer_id.contains(char::is_control);
-    wrong.unless(right, "payer_id", "must be 1 to 128 bytes without control characters");
+    wrong.unless(
+        right,
+        "payer_id",
+        "must be 1 to 128 bytes without control characters",
+    );
     wrong.into_result()?;
     for _ in 0..flow::DECISIONS {
         let order = flow::load(&trade.db, no).await?;
@@ -28,21 +32,32 @@ pub(crate) async fn bind(
             None => {}
         }
         match bound(trade, &order, &payer_id).await {
-            Err(error) if flow::is_conflict(&error) => {}
+            Err(error) if error.is_conflict() => {}
             outcome => return outcome,
         }
     }
     Err(TradeError::Contended(no))
 }
 
-async fn bound(trade: &Inner, order: &StoredOrder, payer_id: &str) -> Result<StoredOrder, TradeError> {
+async fn bound(
+    trade: &Inner,
+    order: &StoredOrder,
+    payer_id: &str,
+) -> Result<StoredOrder, TradeError> {
     let now = trade.db.clock().now();
     let to = StoredOrder {
         binding: Binding::Bound,
         payer_id: Some(payer_id.to_owned()),
         ..order.next()
     };
-    let line = Line { event: "BIND", actor: "rpc", detail: String::new() };
-    flow::submit(&trade.db, order.change("order/bind", &to, &line, now)).await?;
+    let line = Line {
+        event: "BIND",
+        actor: "rpc",
+        detail: String::new(),
+    };
+    trade
+        .db
+        .submit(order.change("order/bind", &to, &line, now))
+        .await?;
     Ok(to)
 }

@@ -29,7 +29,7 @@ pub(crate) async fn confirm(
     for _ in 0..flow::DECISIONS {
         let order = flow::load(&trade.db, no).await?;
         match take(trade, &order, told).await {
-            Err(error) if flow::is_conflict(&error) => {}
+            Err(error) if error.is_conflict() => {}
             outcome => return outcome,
         }
     }
@@ -44,7 +44,11 @@ async fn take(trade: &Inner, order: &StoredOrder, told: &Told) -> Result<StoredO
         to.state = *state;
         enter(order, &mut to, told, now);
     }
-    let line = Line { event: told.fact.name(), actor: told.actor, detail: told.detail.clone() };
+    let line = Line {
+        event: told.fact.name(),
+        actor: told.actor,
+        detail: told.detail.clone(),
+    };
     let mut write = order.change("order/confirm", &to, &line, now);
     if let OrderFact::Succeeded { payment } = told.fact {
         let paid = row![order.no.get(), payment.get(), told.paid_at.unwrap_or(now)];
@@ -53,7 +57,7 @@ async fn take(trade: &Inner, order: &StoredOrder, told: &Told) -> Result<StoredO
     for consequence in step.owed().into_iter().flatten() {
         write = owe(write, order, *consequence, now);
     }
-    flow::submit(&trade.db, write).await?;
+    trade.db.submit(write).await?;
     info!(order = %order.no, from = %order.state.status(), to = %to.state.status(), event = line.event, "order");
     Ok(to)
 }

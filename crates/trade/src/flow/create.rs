@@ -1,14 +1,14 @@
-//! CreateOrder: the merchant's number decides; a repeat is answered with the order.
+//! `CreateOrder`: the merchant's number decides; a repeat is answered with the order.
 
 use domain::{Binding, Fulfilment, LateMoney, LateMoneyPolicy, OrderState, RefundStatus};
 use prost::Message;
 use proto::shop::v1::{self as shop, GetShopResponse, ShopStatus};
 use proto::trade::v1 as wire;
 
+use crate::Inner;
 use crate::content::Content;
 use crate::error::TradeError;
 use crate::order::{Line, StoredOrder};
-use crate::{Inner, flow};
 
 // A number that was taken (a clock that stepped back) is drawn again this often.
 const TRIES: usize = 3;
@@ -23,10 +23,13 @@ pub(crate) async fn create(
     let merchant_id = open_shop(&content, &seller)?;
     for _ in 0..TRIES {
         let order = new_order(trade, &content, &seller)?;
-        match insert(trade, &order).await {
-            Ok(()) => return Ok((order, true)),
-            Err(error) if flow::is_conflict(&error) => {}
-            Err(error) => return Err(error),
+        let line = Line {
+            event: "CREATE",
+            actor: "rpc",
+            detail: order.merchant_order_no.clone(),
+        };
+        if trade.db.wins(order.create(&line)).await? {
+            return Ok((order, true));
         }
         let number = &content.merchant_order_no;
         if let Some(order) = StoredOrder::by_merchant_no(&trade.db, merchant_id, number).await? {
@@ -34,11 +37,6 @@ pub(crate) async fn create(
         }
     }
     Err(TradeError::NoNodeNumber)
-}
-
-async fn insert(trade: &Inner, order: &StoredOrder) -> Result<(), TradeError> {
-    let line = Line { event: "CREATE", actor: "rpc", detail: order.merchant_order_no.clone() };
-    flow::submit(&trade.db, order.create(&line)).await
 }
 
 fn existing(order: StoredOrder, content: &Content) -> Result<(StoredOrder, bool), TradeError> {
@@ -50,7 +48,10 @@ fn existing(order: StoredOrder, content: &Content) -> Result<(StoredOrder, bool)
 }
 
 fn open_shop(content: &Content, seller: &GetShopResponse) -> Result<i64, TradeError> {
-    let shop = seller.shop.as_ref().filter(|shop| shop.shop_id == content.shop_id);
+    let shop = seller
+        .shop
+        .as_ref()
+        .filter(|shop| shop.shop_id == content.shop_id);
     let shop = shop.ok_or(TradeError::ShopNotFound(content.shop_id))?;
     if shop.status() != ShopStatus::Open {
         return Err(TradeError::ShopNotOpen(content.shop_id));
@@ -65,7 +66,10 @@ fn new_order(
 ) -> Result<StoredOrder, TradeError> {
     let now = trade.db.clock().now();
     let merchant = seller.merchant.clone().unwrap_or_default();
-    let details = wire::Order { line_items: content.lines.clone(), ..wire::Order::default() };
+    let details = wire::Order {
+        line_items: content.lines.clone(),
+        ..wire::Order::default()
+    };
     Ok(StoredOrder {
         no: trade.numbers.next()?,
         merchant_id: merchant.merchant_id,

@@ -1,4 +1,4 @@
-//! PayOrder: the intent is written before pay-gateway is asked; the same request id is the
+//! `PayOrder`: the intent is written before pay-gateway is asked; the same request id is the
 //! same attempt, whatever happened in between.
 
 use domain::{Attempt, OrderCommand, OrderFact, OrderNo, OrderState, PayType, Step};
@@ -16,7 +16,7 @@ use crate::{Inner, flow, queries};
 
 const REQUEST: usize = 64;
 
-/// What PayOrder answers.
+/// What `PayOrder` answers.
 pub(crate) struct Paying {
     pub(crate) order: StoredOrder,
     pub(crate) attempt: Attempt,
@@ -40,7 +40,7 @@ pub(crate) async fn pay(
         let order = flow::load(&trade.db, wanted.no).await?;
         match intend(trade, order, &wanted).await {
             Ok((order, attempt)) => return ask(trade, order, attempt, &wanted).await,
-            Err(error) if flow::is_conflict(&error) => {}
+            Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),
         }
     }
@@ -54,7 +54,11 @@ async fn intend(
     wanted: &Wanted,
 ) -> Result<(StoredOrder, Attempt), TradeError> {
     let key = row![order.no.get(), wanted.request_id.clone()];
-    if let Some(row) = trade.db.fetch_optional(&queries::ATTEMPTS_BY_REQUEST, key).await? {
+    if let Some(row) = trade
+        .db
+        .fetch_optional(&queries::ATTEMPTS_BY_REQUEST, key)
+        .await?
+    {
         let attempt = Attempt::try_from(row.int("attempt")?);
         if row.int("pay_type")? != i64::from(wanted.pay_type.code()) {
             return Err(TradeError::RequestDiffers(order.no));
@@ -67,13 +71,23 @@ async fn intend(
     if let OrderState::Paying { payment } = order.state {
         // The same way of paying by the same payer: what is live serves this request too.
         let same = order.pay_type == Some(wanted.pay_type);
-        return if same { Ok((order, payment)) } else { Err(TradeError::PaymentInProgress(order.no)) };
+        return if same {
+            Ok((order, payment))
+        } else {
+            Err(TradeError::PaymentInProgress(order.no))
+        };
     }
     let last = order.state.payment();
     let attempt = last.map_or(Some(Attempt::FIRST), Attempt::next);
     let attempt = attempt.ok_or(TradeError::Contended(order.no))?;
-    match order.state.command(OrderCommand::Pay { payment: attempt })? {
-        Step::Moved(state, _) => Ok((begin(trade, &order, (state, attempt), wanted).await?, attempt)),
+    match order
+        .state
+        .command(OrderCommand::Pay { payment: attempt })?
+    {
+        Step::Moved(state, _) => Ok((
+            begin(trade, &order, (state, attempt), wanted).await?,
+            attempt,
+        )),
         Step::Already | Step::Unchanged(_) => Ok((order, attempt)),
     }
 }
@@ -85,9 +99,17 @@ async fn begin(
     wanted: &Wanted,
 ) -> Result<StoredOrder, TradeError> {
     let now = trade.db.clock().now();
-    let to = StoredOrder { state, pay_type: Some(wanted.pay_type), ..order.next() };
+    let to = StoredOrder {
+        state,
+        pay_type: Some(wanted.pay_type),
+        ..order.next()
+    };
     let detail = order.out_trade_no(attempt, trade.environment).to_string();
-    let line = Line { event: "PAY", actor: "rpc", detail };
+    let line = Line {
+        event: "PAY",
+        actor: "rpc",
+        detail,
+    };
     let row = row![
         order.no.get(),
         attempt.get(),
@@ -98,7 +120,7 @@ async fn begin(
     let write = order
         .change("order/pay", &to, &line, now)
         .insert(&queries::ATTEMPTS_INSERT, row);
-    flow::submit(&trade.db, write).await?;
+    trade.db.submit(write).await?;
     Ok(to)
 }
 
@@ -110,7 +132,11 @@ async fn ask(
 ) -> Result<Paying, TradeError> {
     // An attempt that is over, or an order that is paid, is answered as it is.
     if !matches!(order.state, OrderState::Paying { payment } if payment == attempt) {
-        return Ok(Paying { order, attempt, pay_info: String::new() });
+        return Ok(Paying {
+            order,
+            attempt,
+            pay_info: String::new(),
+        });
     }
     let request = PrepayRequest {
         order_no: order.no.to_string(),
@@ -120,10 +146,20 @@ async fn ask(
         amount_fen: order.amount.get(),
         description: order.description.clone(),
         payer_id: order.payer_id.clone().unwrap_or_default(),
-        client_ip: if wanted.client_ip.is_empty() { order.client_ip.clone() } else { wanted.client_ip.clone() },
+        client_ip: if wanted.client_ip.is_empty() {
+            order.client_ip.clone()
+        } else {
+            wanted.client_ip.clone()
+        },
         expire_time: Some(to_proto(order.pay_limit_at)),
     };
-    let answer = trade.peers.payments.clone().prepay(request).await?.into_inner();
+    let answer = trade
+        .peers
+        .payments
+        .clone()
+        .prepay(request)
+        .await?
+        .into_inner();
     let payment = answer.payment.unwrap_or_default();
     heed(trade, order, attempt, payment).await
 }
@@ -140,7 +176,13 @@ async fn heed(
         PaymentState::Declined | PaymentState::Closed | PaymentState::Closing => {
             OrderFact::Dead { payment: attempt }
         }
-        _ => return Ok(Paying { order, attempt, pay_info: payment.pay_info }),
+        _ => {
+            return Ok(Paying {
+                order,
+                attempt,
+                pay_info: payment.pay_info,
+            });
+        }
     };
     let told = Told {
         fact,
@@ -150,10 +192,15 @@ async fn heed(
     };
     let order = confirm(trade, order.no, &told).await?;
     match fact {
-        OrderFact::Dead { .. } => {
-            Err(TradeError::PaymentRefused { order: order.no, reason: payment.reason })
-        }
-        _ => Ok(Paying { order, attempt, pay_info: String::new() }),
+        OrderFact::Dead { .. } => Err(TradeError::PaymentRefused {
+            order: order.no,
+            reason: payment.reason,
+        }),
+        _ => Ok(Paying {
+            order,
+            attempt,
+            pay_info: String::new(),
+        }),
     }
 }
 
@@ -172,9 +219,18 @@ impl Wanted {
             "must be an IPv4 address, like 203.0.113.7, or unset",
         );
         let pay_type = convert::known_pay_type(request.pay_type);
-        wrong.unless(pay_type.is_some(), "pay_type", "must be PAY_TYPE_SWIFTPASS_WECHAT");
+        wrong.unless(
+            pay_type.is_some(),
+            "pay_type",
+            "must be PAY_TYPE_SWIFTPASS_WECHAT",
+        );
         wrong.into_result()?;
         let pay_type = pay_type.unwrap_or(PayType::SwiftpassWeChat);
-        Ok(Self { no: no?, request_id: request.request_id, pay_type, client_ip: request.client_ip })
+        Ok(Self {
+            no: no?,
+            request_id: request.request_id,
+            pay_type,
+            client_ip: request.client_ip,
+        })
     }
 }

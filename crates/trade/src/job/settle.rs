@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use proto::rate::v1::GetEffectiveRateRequest;
 use proto::time::to_proto;
 use store::obligation::Claimed;
-use store::{CommitError, Guard, StoreError, Write, row};
+use store::{Guard, Write, row};
 use work::{Job, Verdict};
 
 use crate::error::TradeError;
@@ -42,16 +42,23 @@ impl Job for Settle {
 }
 
 async fn settle(trade: &Inner, owed: &Claimed) -> Result<Verdict, TradeError> {
-    let (Ok(no), Ok(attempt)) =
-        (OrderNo::try_from(owed.subject), Attempt::try_from(i64::from(owed.part)))
-    else {
+    let (Ok(no), Ok(attempt)) = (
+        OrderNo::try_from(owed.subject),
+        Attempt::try_from(i64::from(owed.part)),
+    ) else {
         return Ok(Verdict::GiveUp("its key is no payment".to_owned()));
     };
     let order = flow::load(&trade.db, no).await?;
     let key = row![no.get(), attempt.get()];
     let charge = trade.db.fetch_optional(&queries::ATTEMPTS_GET, key).await?;
-    let Some(paid_at) = charge.map(|row| row.opt_time("paid_at")).transpose()?.flatten() else {
-        return Ok(Verdict::GiveUp("its payment is not on record as paid".to_owned()));
+    let Some(paid_at) = charge
+        .map(|row| row.opt_time("paid_at"))
+        .transpose()?
+        .flatten()
+    else {
+        return Ok(Verdict::GiveUp(
+            "its payment is not on record as paid".to_owned(),
+        ));
     };
     let rate = rate(trade, &order, paid_at).await?;
     match rate.settle(order.amount) {
@@ -67,12 +74,22 @@ async fn rate(
 ) -> Result<EffectiveRate, TradeError> {
     let request = GetEffectiveRateRequest {
         shop_id: order.shop_id,
-        pay_type: order.pay_type.map_or(0, |pay_type| convert::pay_type(pay_type).into()),
+        pay_type: order
+            .pay_type
+            .map_or(0, |pay_type| convert::pay_type(pay_type).into()),
         at_time: Some(to_proto(paid_at)),
     };
-    let answer = trade.peers.rates.clone().get_effective_rate(request).await?.into_inner();
+    let answer = trade
+        .peers
+        .rates
+        .clone()
+        .get_effective_rate(request)
+        .await?
+        .into_inner();
     let rate = answer.rate.unwrap_or_default();
-    let ppm = u32::try_from(rate.rate_ppm).ok().and_then(|ppm| Ppm::new(ppm).ok());
+    let ppm = u32::try_from(rate.rate_ppm)
+        .ok()
+        .and_then(|ppm| Ppm::new(ppm).ok());
     let ppm = ppm.ok_or_else(|| tonic::Status::internal("rate: rate_ppm is out of range"))?;
     Ok(EffectiveRate {
         scheme_version: rate.scheme_version,
@@ -101,12 +118,9 @@ async fn record(
         trade.db.clock().now()
     ];
     let owed = (order.no.get(), i32::from(attempt.get()));
-    let write = Write::new("settlement/record", &SETTLED, guard)
-        .end(ObligationKind::Settle.code(), owed);
-    match flow::submit(&trade.db, write).await {
-        Ok(()) => Ok(Verdict::Done),
-        // Settled already; what is still owed is not.
-        Err(TradeError::Store(StoreError::Commit(CommitError::Conflict { .. }))) => Ok(Verdict::Moot),
-        Err(error) => Err(error),
-    }
+    let write =
+        Write::new("settlement/record", &SETTLED, guard).end(ObligationKind::Settle.code(), owed);
+    // If it was settled before, what is still owed is not.
+    let won = trade.db.wins(write).await?;
+    Ok(if won { Verdict::Done } else { Verdict::Moot })
 }

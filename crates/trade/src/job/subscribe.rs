@@ -34,7 +34,10 @@ fn read(event: &Sequenced) -> Result<(OrderNo, Told), String> {
     let message = PaymentEvent::decode(event.payload.as_slice()).map_err(|e| e.to_string())?;
     let fact = message.fact();
     let payment = message.payment.ok_or("the event has no payment")?;
-    let order: OrderNo = payment.order_no.parse().map_err(|e| format!("order_no: {e}"))?;
+    let order: OrderNo = payment
+        .order_no
+        .parse()
+        .map_err(|e| format!("order_no: {e}"))?;
     let attempt = domain::Attempt::try_from(i64::from(payment.attempt));
     let attempt = attempt.map_err(|e| format!("attempt: {e}"))?;
     let fact = match fact {
@@ -47,7 +50,10 @@ fn read(event: &Sequenced) -> Result<(OrderNo, Told), String> {
         fact,
         paid_at: payment.paid_time.as_ref().and_then(from_proto),
         actor: "feed",
-        detail: [payment.channel_trade_no, payment.reason].join(" ").trim().to_owned(),
+        detail: [payment.channel_trade_no, payment.reason]
+            .join(" ")
+            .trim()
+            .to_owned(),
     };
     Ok((order, told))
 }

@@ -93,7 +93,7 @@ impl Lane {
             &self.ground.db,
             self.job.kind(),
             most,
-            Duration::ZERO,
+            self.ground.settings.lease,
         )
         .await
     }
