@@ -226,6 +226,8 @@ fn with_reflection(
         let files = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(policies.descriptors())
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that grpcurl can show the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             .with_service_name("grpc.health.v1.Health");
         names
             .iter()

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod ground;
 pub mod host;
 pub mod role;
+pub mod story;
 
 use std::process::ExitCode;
 

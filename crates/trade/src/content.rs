@@ -7,6 +7,7 @@ use domain::{Fen, OrderKind, OrderNo};
 use prost::Message;
 use proto::trade::v1 as wire;
 use ring::digest::{SHA256, digest};
+use work::Violations;
 
 use crate::error::TradeError;
 
@@ -31,7 +32,7 @@ pub(crate) struct Content {
 impl Content {
     /// Checks every field and names each that is wrong.
     pub(crate) fn of(request: wire::CreateOrderRequest) -> Result<Self, TradeError> {
-        let mut wrong = Wrong::default();
+        let mut wrong = Violations::default();
         wrong.unless(request.shop_id > 0, "shop_id", "must be 1 or above");
         wrong.unless(
             is_visible(&request.merchant_order_no, NUMBER),
@@ -61,7 +62,7 @@ impl Content {
         let kind = match wire::OrderKind::try_from(request.kind) {
             Ok(wire::OrderKind::Unspecified | wire::OrderKind::Store) => OrderKind::Store,
             Err(_) => {
-                wrong.unless(false, "kind", "must be ORDER_KIND_STORE, or unset");
+                wrong.add("kind", "must be ORDER_KIND_STORE, or unset");
                 OrderKind::Store
             }
         };
@@ -89,30 +90,10 @@ impl Content {
     }
 }
 
-/// The fields of a request that are wrong.
-#[derive(Debug, Default)]
-pub(crate) struct Wrong(Vec<(&'static str, String)>);
-
-impl Wrong {
-    pub(crate) fn unless(&mut self, right: bool, field: &'static str, wanted: &str) {
-        if !right {
-            self.0.push((field, wanted.to_owned()));
-        }
-    }
-
-    pub(crate) fn into_result(self) -> Result<(), TradeError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(TradeError::Invalid(self.0))
-        }
-    }
-}
-
 /// An order number as a caller sends it.
 pub(crate) fn order_no(text: &str) -> Result<OrderNo, TradeError> {
     text.parse()
-        .map_err(|e| TradeError::Invalid(vec![("order_no", format!("{e}"))]))
+        .map_err(|e| Violations::of("order_no", format!("{e}")).into())
 }
 
 pub(crate) fn is_visible(text: &str, most: usize) -> bool {

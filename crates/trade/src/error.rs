@@ -5,13 +5,14 @@ use std::time::Duration;
 use domain::{IllegalTransition, OrderNo};
 use mesh::{ErrorKind, Fault};
 use store::{CommitError, StoreError};
+use work::Violations;
 
 /// An error of trade.
 #[derive(Debug, thiserror::Error)]
 pub enum TradeError {
-    /// The request's fields, each with what is wrong and what would be right.
-    #[error("{} field(s) are not valid", .0.len())]
-    Invalid(Vec<(&'static str, String)>),
+    /// The request is wrong; every field that is, is named.
+    #[error(transparent)]
+    Invalid(#[from] Violations),
     /// A number nobody accepted.
     #[error("order {0} was not accepted: create it again")]
     OrderNotAccepted(OrderNo),
@@ -99,7 +100,7 @@ impl TradeError {
         let unavailable =
             |reason| Fault::new(ErrorKind::Unavailable, reason, &text).retry_after(SOON);
         match self {
-            Self::Invalid(fields) => invalid(fields),
+            Self::Invalid(violations) => violations.fault(),
             Self::OrderNotAccepted(order) => {
                 Fault::new(ErrorKind::NotFound, "ORDER_NOT_ACCEPTED", &text)
                     .with("order_no", order.to_string())
@@ -132,15 +133,4 @@ impl TradeError {
             Self::Store(error) => work::fault_of(error),
         }
     }
-}
-
-fn invalid(fields: &[(&'static str, String)]) -> Fault {
-    let mut fields = fields.iter();
-    let Some((field, description)) = fields.next() else {
-        return Fault::invalid("request", "it is not valid");
-    };
-    fields.fold(
-        Fault::invalid(field, description),
-        |fault, (field, description)| fault.field(field, description),
-    )
 }

@@ -10,9 +10,11 @@ store::queries! {
     ORDER_LOG_WINNER = "order_log/winner";
     ORDER_LOG_LIST = "order_log/list";
     ATTEMPTS_INSERT = "attempts/insert";
-    ATTEMPTS_BY_REQUEST = "attempts/by_request";
     ATTEMPTS_GET = "attempts/get";
     ATTEMPTS_PAY = "attempts/pay" split;
+    PAY_REQUESTS_INSERT = "pay_requests/insert";
+    PAY_REQUESTS_WINNER = "pay_requests/winner";
+    PAY_REQUESTS_GET = "pay_requests/get";
     SETTLEMENTS_INSERT = "settlements/insert";
     SETTLEMENTS_WINNER = "settlements/winner";
     SETTLEMENTS_LIST = "settlements/list";

@@ -96,7 +96,10 @@ fn simulate(config: &mut Config, data: &Path, callback: &str, fresh: &str) -> Re
     let failed =
         |e: std::io::Error| Failure::new("DATA_DIR_FAILED", format!("{}: {e}", file.display()));
     if !file.exists() {
-        fs::write(&file, fresh).map_err(failed)?;
+        // Whole or not at all, whenever the process dies.
+        let draft = data.join("sandbox.key.new");
+        fs::write(&draft, fresh).map_err(failed)?;
+        fs::rename(&draft, &file).map_err(failed)?;
     }
     let key = fs::read_to_string(&file).map_err(failed)?;
     config.sandbox.partner_key = Some(::sandbox::Key::new(key.clone()));

@@ -44,16 +44,25 @@ CREATE TABLE order_log (
     PRIMARY KEY (order_no, version)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
--- The payments trade asked for, by the caller's request id.
+-- The payments trade asked for.
 CREATE TABLE attempts (
     order_no   BIGINT      NOT NULL,
     attempt    SMALLINT    NOT NULL,
-    request_id VARCHAR(64) NOT NULL,
     pay_type   SMALLINT    NOT NULL,
     paid_at    BIGINT,                -- when the channel says it was paid
     created_at BIGINT      NOT NULL,
-    PRIMARY KEY (order_no, attempt),
-    CONSTRAINT attempts_request UNIQUE (order_no, request_id)
+    PRIMARY KEY (order_no, attempt)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Which payment each request to pay stands for, by the caller's request id.
+CREATE TABLE pay_requests (
+    order_no   BIGINT      NOT NULL,
+    request_id VARCHAR(64) NOT NULL,
+    attempt    SMALLINT    NOT NULL,
+    pay_type   SMALLINT    NOT NULL,
+    asked_at   BIGINT      NOT NULL,
+    write_id   BIGINT      NOT NULL,
+    PRIMARY KEY (order_no, request_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- What each charge earns; gross = net + fee.

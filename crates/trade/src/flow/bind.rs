@@ -1,8 +1,9 @@
 //! `BindPayer`: who will pay. No payer identity ever blocks PAID.
 
 use domain::Binding;
+use work::Violations;
 
-use crate::content::{Wrong, order_no};
+use crate::content::order_no;
 use crate::error::TradeError;
 use crate::order::{Line, StoredOrder};
 use crate::{Inner, flow};
@@ -16,7 +17,7 @@ pub(crate) async fn bind(
     payer_id: String,
 ) -> Result<StoredOrder, TradeError> {
     let no = order_no(order)?;
-    let mut wrong = Wrong::default();
+    let mut wrong = Violations::default();
     let right = (1..=PAYER).contains(&payer_id.len()) && !payer_id.contains(char::is_control);
     wrong.unless(
         right,

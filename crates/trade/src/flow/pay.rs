@@ -1,13 +1,15 @@
 //! `PayOrder`: the intent is written before pay-gateway is asked; the same request id is the
 //! same attempt, whatever happened in between.
 
-use domain::{Attempt, OrderCommand, OrderFact, OrderNo, OrderState, PayType, Step};
+use domain::{Attempt, OrderCommand, OrderFact, OrderNo, OrderState, PayType};
+use jiff::Timestamp;
 use proto::gateway::v1::{Payment, PaymentState, PrepayRequest};
 use proto::time::{from_proto, to_proto};
 use proto::trade::v1 as wire;
-use store::row;
+use store::{Guard, Value, Write, row};
+use work::Violations;
 
-use crate::content::{Wrong, is_ipv4, is_visible, order_no};
+use crate::content::{is_ipv4, is_visible, order_no};
 use crate::convert;
 use crate::error::TradeError;
 use crate::flow::confirm::{Told, confirm};
@@ -15,6 +17,12 @@ use crate::order::{Line, StoredOrder};
 use crate::{Inner, flow, queries};
 
 const REQUEST: usize = 64;
+
+static REQUESTED: Guard = Guard {
+    insert: &queries::PAY_REQUESTS_INSERT,
+    winner: &queries::PAY_REQUESTS_WINNER,
+    key: &[0, 1],
+};
 
 /// What `PayOrder` answers.
 pub(crate) struct Paying {
@@ -37,8 +45,14 @@ pub(crate) async fn pay(
 ) -> Result<Paying, TradeError> {
     let wanted = Wanted::of(request)?;
     for _ in 0..flow::DECISIONS {
+        // Known requests are looked up before the order is read, which then is as new.
+        let known = known(trade, &wanted).await?;
         let order = flow::load(&trade.db, wanted.no).await?;
-        match intend(trade, order, &wanted).await {
+        let intended = match known {
+            Some(attempt) => Ok((order, attempt)),
+            None => intend(trade, order, &wanted).await,
+        };
+        match intended {
             Ok((order, attempt)) => return ask(trade, order, attempt, &wanted).await,
             Err(error) if error.is_conflict() => {}
             Err(error) => return Err(error),
@@ -47,49 +61,62 @@ pub(crate) async fn pay(
     Err(TradeError::Contended(wanted.no))
 }
 
-// The attempt this request stands for, on record before anybody is asked to pay.
+// The attempt this request id stands for, if it was used before.
+async fn known(trade: &Inner, wanted: &Wanted) -> Result<Option<Attempt>, TradeError> {
+    let key = row![wanted.no.get(), wanted.request_id.clone()];
+    let found = trade
+        .db
+        .fetch_optional(&queries::PAY_REQUESTS_GET, key)
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    if row.int("pay_type")? != i64::from(wanted.pay_type.code()) {
+        return Err(TradeError::RequestDiffers(wanted.no));
+    }
+    let attempt = Attempt::try_from(row.int("attempt")?);
+    Ok(Some(attempt.map_err(|e| row.corrupt("attempt", e))?))
+}
+
+// The attempt a new request stands for, on record before anybody is asked to pay.
 async fn intend(
     trade: &Inner,
     order: StoredOrder,
     wanted: &Wanted,
 ) -> Result<(StoredOrder, Attempt), TradeError> {
-    let key = row![order.no.get(), wanted.request_id.clone()];
-    if let Some(row) = trade
-        .db
-        .fetch_optional(&queries::ATTEMPTS_BY_REQUEST, key)
-        .await?
-    {
-        let attempt = Attempt::try_from(row.int("attempt")?);
-        if row.int("pay_type")? != i64::from(wanted.pay_type.code()) {
-            return Err(TradeError::RequestDiffers(order.no));
-        }
-        return Ok((order, attempt.map_err(|e| row.corrupt("attempt", e))?));
-    }
     if order.payer_id.is_none() {
         return Err(TradeError::PayerNotBound(order.no));
     }
     if let OrderState::Paying { payment } = order.state {
-        // The same way of paying by the same payer: what is live serves this request too.
-        let same = order.pay_type == Some(wanted.pay_type);
-        return if same {
-            Ok((order, payment))
-        } else {
-            Err(TradeError::PaymentInProgress(order.no))
-        };
+        return join(trade, order, payment, wanted).await;
     }
     let last = order.state.payment();
     let attempt = last.map_or(Some(Attempt::FIRST), Attempt::next);
     let attempt = attempt.ok_or(TradeError::Contended(order.no))?;
-    match order
+    let step = order
         .state
-        .command(OrderCommand::Pay { payment: attempt })?
-    {
-        Step::Moved(state, _) => Ok((
-            begin(trade, &order, (state, attempt), wanted).await?,
-            attempt,
-        )),
-        Step::Already | Step::Unchanged(_) => Ok((order, attempt)),
+        .command(OrderCommand::Pay { payment: attempt })?;
+    let Some(state) = step.moved_to() else {
+        return Ok((order, attempt));
+    };
+    let to = begin(trade, &order, (state, attempt), wanted).await?;
+    Ok((to, attempt))
+}
+
+// The same way of paying by the same payer: what is live serves this request too, for good.
+async fn join(
+    trade: &Inner,
+    order: StoredOrder,
+    payment: Attempt,
+    wanted: &Wanted,
+) -> Result<(StoredOrder, Attempt), TradeError> {
+    if order.pay_type != Some(wanted.pay_type) {
+        return Err(TradeError::PaymentInProgress(order.no));
     }
+    let request = wanted.request_row(payment, trade.db.clock().now());
+    trade
+        .db
+        .submit(Write::new("order/join_payment", &REQUESTED, request))
+        .await?;
+    Ok((order, payment))
 }
 
 async fn begin(
@@ -110,16 +137,13 @@ async fn begin(
         actor: "rpc",
         detail,
     };
-    let row = row![
-        order.no.get(),
-        attempt.get(),
-        wanted.request_id.clone(),
-        wanted.pay_type.code(),
-        now
-    ];
+    let row = row![order.no.get(), attempt.get(), wanted.pay_type.code(), now];
+    // The request's own write id says nothing: the order's line is the guard.
+    let request = [wanted.request_row(attempt, now), row![0]].concat();
     let write = order
         .change("order/pay", &to, &line, now)
-        .insert(&queries::ATTEMPTS_INSERT, row);
+        .insert(&queries::ATTEMPTS_INSERT, row)
+        .insert(&queries::PAY_REQUESTS_INSERT, request);
     trade.db.submit(write).await?;
     Ok(to)
 }
@@ -205,8 +229,18 @@ async fn heed(
 }
 
 impl Wanted {
+    fn request_row(&self, attempt: Attempt, at: Timestamp) -> Vec<Value> {
+        row![
+            self.no.get(),
+            self.request_id.clone(),
+            attempt.get(),
+            self.pay_type.code(),
+            at
+        ]
+    }
+
     fn of(request: wire::PayOrderRequest) -> Result<Self, TradeError> {
-        let mut wrong = Wrong::default();
+        let mut wrong = Violations::default();
         let no = order_no(&request.order_no);
         wrong.unless(
             is_visible(&request.request_id, REQUEST),

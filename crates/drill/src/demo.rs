@@ -1,0 +1,227 @@
+//! The demo from beginning to end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mesh::Context;
+use proto::time::from_proto;
+use seam::SeededIds;
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::books::{Books, Facts, Told, reckon};
+use crate::chaos::Kills;
+use crate::child::Mesh;
+use crate::error::DrillError;
+use crate::flow::Flow;
+use crate::peers::Peers;
+use crate::ports::Ports;
+use crate::progress::Progress;
+use crate::{fetch, report, seed};
+
+const SEEDED_WITHIN: Duration = Duration::from_secs(30);
+// Keeps instants far from overflow.
+const LONGEST: Duration = Duration::from_hours(24);
+const FETCHED_WITHIN: Duration = Duration::from_mins(1);
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    /// The `paymesh` executable.
+    pub exe: PathBuf,
+    /// How many orders at least; more are made while there are kills left.
+    pub orders: u32,
+    /// How many are being paid at a time.
+    pub concurrency: usize,
+    /// How often the mesh is killed meanwhile.
+    pub kills: u32,
+    /// Where the mesh keeps its data; a temporary place otherwise, removed unless something
+    /// is wrong.
+    pub data_dir: Option<PathBuf>,
+    /// Decides the merchant's order numbers and the moments of the kills; the same seed on the
+    /// same data finds its orders paid.
+    pub seed: u64,
+    /// How long all orders have to be settled.
+    pub timeout: Duration,
+}
+
+impl Demo {
+    /// 50 orders, 16 at a time, no kills, two minutes.
+    pub fn new(exe: impl Into<PathBuf>) -> Self {
+        Self {
+            exe: exe.into(),
+            orders: 50,
+            concurrency: 16,
+            kills: 0,
+            data_dir: None,
+            seed: 1,
+            timeout: Duration::from_mins(2),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The books.
+    pub books: Books,
+    /// Orders that did not get through in time, each with where and why.
+    pub stuck: Vec<String>,
+    /// How often the mesh was killed.
+    pub kills: u32,
+    /// From the first order to the last one settled.
+    pub elapsed: Duration,
+    /// The order that took longest from its creation to its settlement.
+    pub slowest: Option<String>,
+    /// Where the data is, if it was kept.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Outcome {
+    /// How many orders or charges are lost.
+    pub fn lost(&self) -> usize {
+        self.books.lost()
+    }
+
+    /// Every order is paid and settled once, and the sums agree.
+    pub fn is_clean(&self) -> bool {
+        self.stuck.is_empty() && self.books.balance()
+    }
+}
+
+// Where the data lives, and whether it may go afterwards.
+struct Home {
+    path: PathBuf,
+    temporary: bool,
+}
+
+/// Starts a mesh, drives orders through it, kills it as often as told, and prints the books
+/// and one order's story on standard output. What is wrong is in the outcome; an error means
+/// that the drill could not be held.
+pub async fn demo(settings: Demo) -> Result<Outcome, DrillError> {
+    let mut home = Home::of(settings.data_dir.as_deref())?;
+    let held = hold(&settings, &home.path).await;
+    if home.temporary && held.as_ref().is_ok_and(Outcome::is_clean) {
+        home.remove()?;
+        return held;
+    }
+    eprintln!("the data and the log are in {}", home.path.display());
+    held.map(|outcome| Outcome {
+        data_dir: Some(home.path),
+        ..outcome
+    })
+}
+
+async fn hold(settings: &Demo, data_dir: &Path) -> Result<Outcome, DrillError> {
+    let ports = Ports::free().map_err(DrillError::io("there are no free ports"))?;
+    let (mut mesh, ready) = Mesh::start(&settings.exe, data_dir, ports).await?;
+    let peers = Peers::at(ready.grpc)?;
+    let flow = Arc::new(flow(settings, peers));
+    let drilled = drill(settings, &mut mesh, &flow).await;
+    flow.progress.close();
+    let outcome = drilled?;
+    tell(&flow, &settings.exe, &outcome).await;
+    let ended = mesh.stop().await?;
+    if !ended.success() {
+        eprintln!("the mesh did not drain: {ended}");
+    }
+    Ok(outcome)
+}
+
+fn flow(settings: &Demo, peers: Peers) -> Flow {
+    let buyers = settings.concurrency.clamp(1, Semaphore::MAX_PERMITS);
+    Flow {
+        peers,
+        progress: Progress::of(settings.orders),
+        kills: Kills::planned(settings.kills),
+        buyers: Arc::new(Semaphore::new(buyers)),
+        until: Instant::now() + settings.timeout.min(LONGEST),
+        done: Mutex::default(),
+    }
+}
+
+async fn drill(settings: &Demo, mesh: &mut Mesh, flow: &Arc<Flow>) -> Result<Outcome, DrillError> {
+    Context::background(SEEDED_WITHIN)
+        .scope(seed::seed(&flow.peers))
+        .await?;
+    let ids = SeededIds::new(settings.seed);
+    let begun = Instant::now();
+    tokio::select! {
+        () = flow.run(settings.seed, settings.orders) => {}
+        trouble = flow.kills.run(mesh, &flow.progress, &ids) => return Err(trouble),
+    }
+    let elapsed = begun.elapsed();
+    let (accepted, stuck) = flow.done().told();
+    let facts = fetch::facts(&flow.peers, accepted);
+    let facts = Context::background(FETCHED_WITHIN).scope(facts).await?;
+    Ok(Outcome {
+        books: reckon(&facts),
+        stuck,
+        kills: flow.kills.done(),
+        elapsed,
+        slowest: slowest(&facts),
+        data_dir: None,
+    })
+}
+
+fn slowest(facts: &Facts) -> Option<String> {
+    let took = |told: &&Told| {
+        let created = from_proto(told.order.create_time.as_ref()?)?;
+        let settled = from_proto(told.settlements.first()?.settle_time.as_ref()?)?;
+        Some(created.duration_until(settled))
+    };
+    let slowest = facts.orders.iter().max_by_key(took)?;
+    Some(slowest.order.order_no.clone())
+}
+
+async fn tell(flow: &Flow, exe: &Path, outcome: &Outcome) {
+    println!("{}", report::books(&outcome.books));
+    let Outcome { kills, elapsed, .. } = outcome;
+    println!("{kills} kills, {:.1} s", elapsed.as_secs_f64());
+    // What went wrong is the story to tell; otherwise the one with most to tell.
+    let wrong = outcome
+        .books
+        .findings
+        .first()
+        .map(|finding| finding.number.clone());
+    if let Some(number) = wrong.or_else(|| outcome.slowest.clone()) {
+        trace(exe, flow.peers.client.target(), &number).await;
+    }
+}
+
+// The story is told as an operator would ask for it.
+async fn trace(exe: &Path, address: &str, number: &str) {
+    let told = Command::new(exe)
+        .args(["trace", number, "--address", address])
+        .status()
+        .await;
+    if !told.is_ok_and(|status| status.success()) {
+        eprintln!("the story of {number} could not be told");
+    }
+}
+
+impl Home {
+    fn of(given: Option<&Path>) -> Result<Self, DrillError> {
+        if let Some(path) = given {
+            return Ok(Self {
+                path: path.to_owned(),
+                temporary: false,
+            });
+        }
+        let made = tempfile::Builder::new().prefix("paymesh-demo-").tempdir();
+        let made = made.map_err(DrillError::io("a temporary directory cannot be made"))?;
+        // Kept from the start: an interrupted demo leaves its evidence.
+        Ok(Self {
+            path: made.keep(),
+            temporary: true,
+        })
+    }
+
+    fn remove(&mut self) -> Result<(), DrillError> {
+        let removed = fs::remove_dir_all(&self.path);
+        removed.map_err(DrillError::io("the temporary directory cannot be removed"))
+    }
+}

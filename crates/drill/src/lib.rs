@@ -1,0 +1,22 @@
+//! The demo: starts a mesh, sends orders through it, kills it meanwhile, and checks the books.
+//! It knows what any client knows: gRPC, and the process it started.
+
+pub mod books;
+mod chaos;
+mod child;
+mod demo;
+mod error;
+mod fetch;
+mod flow;
+mod order;
+mod peers;
+mod persist;
+mod plan;
+mod ports;
+mod progress;
+mod report;
+mod seed;
+
+pub use books::Books;
+pub use demo::{Demo, Outcome, demo};
+pub use error::DrillError;
