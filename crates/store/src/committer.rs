@@ -2,8 +2,10 @@
 //! the next writes gather, without a timer and without a wait when idle. A caller that
 //! goes away takes nothing with it.
 
+mod answer;
 mod apart;
 mod batch;
+mod pieces;
 mod writer;
 
 use std::fs::File;
@@ -100,7 +102,7 @@ impl Committer {
         .map_err(refused)?;
         outcome
             .await
-            .unwrap_or_else(|_| Err(refused(Refusal::Closing)))
+            .unwrap_or(Err(CommitError::Lost { write: name }))
     }
 
     pub(crate) async fn execute(
@@ -179,7 +181,7 @@ async fn run(mut writer: Writer, mut queues: Queues, stop: CancellationToken) {
                 queues.close();
                 continue;
             }
-            jobs = queues.gather(batch::MOST) => jobs,
+            jobs = queues.gather(pieces::MOST) => jobs,
         };
         if jobs.is_empty() {
             break;

@@ -112,6 +112,12 @@ pub enum CommitError {
         /// Why.
         refusal: Refusal,
     },
+    /// The committer ended before it answered: it is not known whether the write was made.
+    #[error("{write}: the committer ended before it answered")]
+    Lost {
+        /// The write's name.
+        write: &'static str,
+    },
     /// The commit's fate is not known. Submit the same write again: it is done once.
     #[error("{}: the commit's fate is not known", .0.name())]
     Unknown(Box<Write>),
@@ -155,7 +161,7 @@ impl CommitError {
                 refusal: Refusal::Rejected(_),
                 ..
             } => "WRITE_REJECTED",
-            Self::Unknown(_) => "COMMIT_UNKNOWN",
+            Self::Lost { .. } | Self::Unknown(_) => "COMMIT_UNKNOWN",
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use seam::{Clock, Ids, SystemIds};
-use sqlx::{AnyConnection, Connection, Executor};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Connection, Executor, Row, ValueRef};
 use store::{Db, DbSettings, Engine, Migration, StoreError};
 use tempfile::TempDir;
 
@@ -133,6 +134,22 @@ impl TestDb {
     pub async fn run(&self, sql: &str) {
         run(&self.url, sql).await;
     }
+
+    /// What plain SQL answers, past everything: numbers and texts as text, bytes in
+    /// hexadecimal, `NULL` as such.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        let mut connection = connect(&self.url).await;
+        let rows = rows(&mut connection, sql).await;
+        connection.close().await.expect("the connection closes");
+        rows
+    }
+
+    /// The one number that plain SQL answers.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let rows = self.rows(sql).await;
+        let number = rows.first().and_then(|row| row.first());
+        number.and_then(|text| text.parse().ok()).expect("a number")
+    }
 }
 
 impl Drop for TestDb {
@@ -146,10 +163,40 @@ impl Drop for TestDb {
                 .enable_all()
                 .build();
             let runtime = runtime.expect("a runtime");
-            runtime.block_on(run(&server, &format!("DROP DATABASE IF EXISTS {name}")));
+            runtime.block_on(end(&server, &name));
         });
         drop(dropped.join());
     }
+}
+
+fn text(row: &AnyRow, at: usize) -> String {
+    let value = row.try_get_raw(at).expect("a column");
+    if value.is_null() {
+        return "NULL".to_owned();
+    }
+    let number = row.try_get::<i64, _>(at).map(|number| number.to_string());
+    let text = number.or_else(|_| row.try_get::<String, _>(at));
+    text.unwrap_or_else(|_| {
+        let bytes = row.try_get::<Vec<u8>, _>(at).expect("bytes");
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
+// Whoever is still connected is put out first: a transaction under way would hold up the
+// drop, and it could not go on while the test's runtime waits here.
+async fn end(server: &str, name: &str) {
+    let connected = "SELECT id FROM information_schema.processlist WHERE db = ";
+    let mut connection = connect(server).await;
+    for id in rows(&mut connection, &format!("{connected}'{name}'"))
+        .await
+        .concat()
+    {
+        let kill = sqlx::AssertSqlSafe(format!("KILL {id}"));
+        // It may have gone by itself.
+        drop(connection.execute(sqlx::raw_sql(kill)).await);
+    }
+    connection.close().await.expect("the connection closes");
+    run(server, &format!("DROP DATABASE IF EXISTS {name}")).await;
 }
 
 fn shared_server() -> String {
@@ -163,14 +210,27 @@ fn authority(url: &str) -> &str {
     rest.split('/').next().unwrap_or_default()
 }
 
+async fn connect(url: &str) -> AnyConnection {
+    let connected = AnyConnection::connect(url).await;
+    connected.expect("the test server answers")
+}
+
 async fn run(url: &str, sql: &str) {
-    let mut connection = AnyConnection::connect(url)
-        .await
-        .expect("the test server answers");
+    let mut connection = connect(url).await;
     let statement = sqlx::AssertSqlSafe(sql.to_owned());
     connection
         .execute(sqlx::raw_sql(statement))
         .await
         .expect("the statement runs");
     connection.close().await.expect("the connection closes");
+}
+
+async fn rows(connection: &mut AnyConnection, sql: &str) -> Vec<Vec<String>> {
+    let statement = sqlx::AssertSqlSafe(sql.to_owned());
+    let rows = sqlx::query(statement).fetch_all(connection).await;
+    let texts = |row: &AnyRow| (0..row.len()).map(|at| text(row, at)).collect();
+    rows.expect("the statement runs")
+        .iter()
+        .map(texts)
+        .collect()
 }

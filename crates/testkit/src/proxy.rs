@@ -146,12 +146,10 @@ async fn relay(mut client: TcpStream, state: Arc<State>) -> std::io::Result<()> 
                 }
                 server.write_all(bytes).await?;
                 if hit && take(&state.after) {
-                    // The answer proves that it was done; nobody else will see it.
-                    server.read(&mut answered).await?;
-                    return Ok(());
+                    return swallow_an_answer(&mut server).await;
                 }
                 if hit && take(&state.hold) {
-                    server.read(&mut answered).await?;
+                    swallow_an_answer(&mut server).await?;
                     state.held.add_permits(1);
                     state.released.acquire().await.expect("it is never closed").forget();
                     return Ok(());
@@ -169,6 +167,12 @@ async fn relay(mut client: TcpStream, state: Arc<State>) -> std::io::Result<()> 
             }
         }
     }
+}
+
+// The answer proves that it was done; nobody else will see it.
+async fn swallow_an_answer(server: &mut TcpStream) -> std::io::Result<()> {
+    let mut answered = [0; 1024];
+    server.read(&mut answered).await.map(|_| ())
 }
 
 async fn never_answer(mut client: TcpStream) -> std::io::Result<()> {

@@ -16,7 +16,7 @@ pub(crate) struct PerWrite {
 }
 
 impl PerWrite {
-    /// As many connections as serve it best here: more make both engines slower.
+    /// Opens a pool of a usual size.
     pub(crate) async fn open(engine: Engine, url: &str) -> Self {
         let (connections, session, keep) = match engine {
             Engine::Sqlite => (4, "PRAGMA synchronous = FULL", " ON CONFLICT DO NOTHING"),
@@ -28,7 +28,7 @@ impl PerWrite {
         };
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(std::time::Duration::from_secs(60))
+            .acquire_timeout(std::time::Duration::from_mins(1))
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 Box::pin(async move {

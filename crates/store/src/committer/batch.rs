@@ -6,15 +6,10 @@ use std::sync::Arc;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor, Row as _};
 
 use super::Pending;
+use super::pieces::{self, Piece};
 use crate::value::{Statement, bind};
 use crate::write::{Effect, Guard, Phase};
 use crate::{Engine, Query, Value};
-
-/// The most writes in one batch.
-pub(crate) const MOST: usize = 128;
-
-// Statements are prepared for these numbers of rows only; a batch is cut into them.
-const SIZES: [usize; 12] = [128, 96, 64, 48, 32, 24, 16, 8, 4, 3, 2, 1];
 
 /// What became of one write of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +94,7 @@ impl Batch<'_> {
                 .iter()
                 .map(|pending| with_id(pending))
                 .collect::<Vec<_>>();
-            self.repeat(guard.insert, true, &rows).await?;
+            self.repeat((guard.insert, Role::Guard), &rows).await?;
             let keys = group
                 .iter()
                 .map(|p| p.write.key().cloned().collect())
@@ -115,8 +110,8 @@ impl Batch<'_> {
         keys: &[Vec<Value>],
         stored: &mut HashSet<i64>,
     ) -> Result<(), Broken> {
-        for chunk in self.cut(query, keys) {
-            let statement = self.statement(query, false, chunk);
+        for piece in self.pieces(query, Role::Filled, keys) {
+            let statement = self.statement((query, Role::Filled), &piece);
             for row in statement.fetch_all(&mut *self.connection).await? {
                 stored.insert(row.try_get("write_id")?);
             }
@@ -138,7 +133,7 @@ impl Batch<'_> {
         for ((phase, name, _), (query, mut rows)) in groups {
             // In key order, for the same reason as the guards.
             rows.sort();
-            let changed = self.repeat(query, false, &rows).await?;
+            let changed = self.repeat((query, phase.into()), &rows).await?;
             if phase == Phase::Update && changed != rows.len() as u64 {
                 let wanted = rows.len();
                 return Err(Broken::Mismatch(format!(
@@ -152,46 +147,65 @@ impl Batch<'_> {
     // Runs a statement for all rows, in as few pieces as its prepared sizes allow.
     async fn repeat(
         &mut self,
-        query: &'static Query,
-        guard: bool,
+        (query, role): (&'static Query, Role),
         rows: &[Vec<Value>],
     ) -> Result<u64, Broken> {
         let mut changed = 0;
-        for chunk in self.cut(query, rows) {
-            let statement = self.statement(query, guard, chunk);
-            changed += statement
-                .execute(&mut *self.connection)
-                .await?
-                .rows_affected();
+        for piece in self.pieces(query, role, rows) {
+            let statement = self.statement((query, role), &piece);
+            let done = statement.execute(&mut *self.connection).await?;
+            changed += done.rows_affected();
         }
         Ok(changed)
     }
 
-    // A query without a part that repeats runs row by row.
-    fn cut<'r, T>(
-        &self,
-        query: &Query,
-        rows: &'r [T],
-    ) -> impl Iterator<Item = &'r [T]> + use<'r, T> {
-        let most = if query.repeats(self.engine) { MOST } else { 1 };
-        cut(rows, most)
+    fn pieces<'r>(&self, query: &Query, role: Role, rows: &'r [Vec<Value>]) -> Vec<Rows<'r>> {
+        match role {
+            _ if !query.repeats(self.engine) => pieces::single(rows),
+            Role::Exact => pieces::exact(self.engine, rows),
+            Role::Guard | Role::Filled => pieces::filled(rows),
+        }
     }
 
-    fn statement(&mut self, query: &'static Query, guard: bool, rows: &[Vec<Value>]) -> Statement {
-        let engine = self.engine;
-        let text = self
-            .texts
-            .0
-            .entry((query.address(), rows.len(), guard))
-            .or_insert_with(|| {
-                let text = query.repeated(engine, rows.len());
-                let text = text.unwrap_or_else(|| query.sql(engine).to_owned());
-                let keep = if guard { engine.keep_existing() } else { "" };
-                [text.trim_end(), keep].concat().into()
-            });
+    fn statement(&mut self, (query, role): (&'static Query, Role), piece: &Rows<'_>) -> Statement {
+        let (engine, guard) = (self.engine, role == Role::Guard);
+        let place = (query.address(), piece.size, guard);
+        let text = self.texts.0.entry(place).or_insert_with(|| {
+            let text = query.repeated(engine, piece.size);
+            let text = text.unwrap_or_else(|| query.sql(engine).to_owned());
+            let keep = if guard { engine.keep_existing() } else { "" };
+            [text.trim_end(), keep].concat().into()
+        });
         let statement = sqlx::query(AssertSqlSafe(Arc::clone(text)));
-        rows.iter()
+        let fill = piece.size - piece.rows.len();
+        let fill = piece.rows.last().into_iter().cycle().take(fill);
+        piece
+            .rows
+            .iter()
+            .chain(fill)
             .fold(statement, |statement, row| bind(statement, row))
+    }
+}
+
+type Rows<'r> = Piece<'r, Vec<Value>>;
+
+// What a statement does in a batch, and so how its rows may be put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    // Inserts unless it is there: the same row twice is once.
+    Guard,
+    // Selects, arms, deletes by key: the same row twice is once.
+    Filled,
+    // Changes and inserts: each row once, and they are counted.
+    Exact,
+}
+
+impl From<Phase> for Role {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Update | Phase::Insert => Self::Exact,
+            Phase::Arm | Phase::End => Self::Filled,
+        }
     }
 }
 
@@ -208,33 +222,5 @@ fn outcome(pending: &Pending, stored: &HashSet<i64>) -> Outcome {
         Outcome::Done
     } else {
         Outcome::Conflict
-    }
-}
-
-// Cuts rows into pieces of prepared sizes up to `most`, the largest first.
-fn cut<T>(rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
-    let mut rest = rows;
-    std::iter::from_fn(move || {
-        let size = SIZES
-            .into_iter()
-            .find(|&size| size <= rest.len().min(most))?;
-        let (piece, left) = rest.split_at(size);
-        rest = left;
-        Some(piece)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_are_of_prepared_sizes_and_lose_nothing() {
-        for count in 0..=300 {
-            let rows: Vec<usize> = (0..count).collect();
-            let pieces: Vec<&[usize]> = cut(&rows, MOST).collect();
-            assert_eq!(pieces.concat(), rows);
-            assert!(pieces.iter().all(|piece| SIZES.contains(&piece.len())));
-        }
     }
 }

@@ -9,13 +9,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
+use super::answer::{self, Failure};
 use super::apart::apart;
 use super::batch::{Batch, Broken, Outcome, Texts};
 use super::{Labels, Pending, Statement};
 use crate::db::DbSettings;
 use crate::engine::{self, Trouble};
 use crate::value::bind;
-use crate::{CommitError, Engine, Refusal, StoreError};
+use crate::{Engine, StoreError};
 
 // How often a batch is tried when the database asks for it (deadlock, lock wait, busy).
 const TRIES: u32 = 5;
@@ -104,14 +105,14 @@ impl Writer {
     ) -> Option<(Vec<Pending>, Vec<Pending>)> {
         match self.try_batch(&mut part, give_up).await {
             Ok(outcomes) => {
-                self.tell(part, &outcomes);
+                answer::tell(&self.labels, part, &outcomes);
                 self.bell.send_replace(());
             }
             Err(Failure::Rejected(_) | Failure::Contended) if part.len() > 1 => {
                 let right = part.split_off(part.len() / 2);
                 return Some((part, right));
             }
-            Err(failure) => self.fail(part, &failure),
+            Err(failure) => answer::fail(&self.labels, part, &failure),
         }
         None
     }
@@ -230,45 +231,6 @@ impl Writer {
         }
     }
 
-    fn tell(&self, part: Vec<Pending>, outcomes: &[Outcome]) {
-        for (pending, outcome) in part.into_iter().zip(outcomes) {
-            let write = pending.write.name();
-            let answer = match outcome {
-                Outcome::Done => Ok(()),
-                Outcome::Conflict => Err(CommitError::Conflict { write }),
-            };
-            count(
-                &self.labels,
-                write,
-                answer.as_ref().map_or("conflict", |()| "done"),
-            );
-            // A caller that went away is not told; what it wanted is written all the same.
-            drop(pending.waiter.send(answer));
-        }
-    }
-
-    fn fail(&self, part: Vec<Pending>, failure: &Failure) {
-        for Pending { write, waiter, .. } in part {
-            let name = write.name();
-            let refusal = match failure {
-                Failure::Unknown => None,
-                Failure::Unavailable(why) => Some(Refusal::Unavailable(why.clone())),
-                Failure::Contended => Some(Refusal::Unavailable("others hold its rows".to_owned())),
-                Failure::Rejected(why) => Some(Refusal::Rejected(why.clone())),
-            };
-            let answer = match refusal {
-                None => CommitError::Unknown(Box::new(write)),
-                Some(refusal) => CommitError::Refused {
-                    write: name,
-                    refusal,
-                },
-            };
-            warn!(write = name, error = %answer, "write not committed");
-            count(&self.labels, name, answer.reason());
-            drop(waiter.send(Err(answer)));
-        }
-    }
-
     /// Runs one statement by itself.
     pub(crate) async fn execute(&mut self, statement: Statement) {
         let Statement { query, row, waiter } = statement;
@@ -298,25 +260,6 @@ impl Writer {
         };
         if !matches!(timeout(self.patience, connection.close()).await, Ok(Ok(()))) {
             info!("the committer's connection did not close cleanly");
-        }
-    }
-}
-
-/// Why a batch is given up.
-#[derive(Debug)]
-enum Failure {
-    Unknown,
-    Unavailable(String),
-    Contended,
-    Rejected(String),
-}
-
-impl Failure {
-    fn rejected(unknown: bool, why: &str) -> Self {
-        if unknown {
-            Self::Unknown
-        } else {
-            Self::Rejected(why.to_owned())
         }
     }
 }
@@ -352,11 +295,4 @@ async fn reconnect(engine: Engine, url: &str, give_up: Instant) -> sqlx::Result<
 
 fn pause(tries: u32) -> Duration {
     Duration::from_millis(5 * u64::from(tries.min(20)).pow(2))
-}
-
-fn count(labels: &Labels, write: &'static str, outcome: &'static str) {
-    let mut labels = labels.to_vec();
-    labels.push(Label::from_static_parts("write", write));
-    labels.push(Label::from_static_parts("outcome", outcome));
-    metrics::counter!("store_writes_total", labels).increment(1);
 }

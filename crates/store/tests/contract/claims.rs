@@ -1,4 +1,4 @@
-//! Claims by token, the sequencer, cursors, parked events, leases.
+//! Claims by token, and leases.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use seam::SystemIds;
-use store::feed::{self, Cursor, Event, SHARDS};
+use sqlx::{AnyConnection, Connection, Executor};
 use store::lease::Lease;
 use store::obligation::{self, Backlog};
-use store::{Db, DbSettings, Engine, Query, parked, row};
+use store::{Db, DbSettings, Engine, Query, row};
 use testkit::{ENGINES, TestDb};
 
 use crate::schema::{KIND, MIGRATIONS, World, at, change, int, open, world};
 
-const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
-async fn accounts_owing(db: &Db, count: i64) {
+pub(crate) async fn accounts_owing(db: &Db, count: i64) {
     for outcome in join_all((0..count).map(|account| db.submit(open(account)))).await {
         outcome.unwrap();
     }
@@ -152,6 +152,24 @@ async fn a_stale_token_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_claim_waits_for_rows_that_others_hold_and_does_not_fail_for_them() {
+    let World { db, test, .. } = world(Engine::MySql).await;
+    accounts_owing(&db, 1).await;
+    let mut other = AnyConnection::connect(test.url()).await.unwrap();
+    other.execute("BEGIN").await.unwrap();
+    other
+        .execute("SELECT * FROM obligations FOR UPDATE")
+        .await
+        .unwrap();
+    let (claimed, ()) = tokio::join!(obligation::claim(&db, KIND, 1, LEASE), async {
+        // Longer than the lock wait.
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        other.execute("ROLLBACK").await.unwrap();
+    });
+    assert_eq!(claimed.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_claim_examines_no_more_than_it_takes_from_a_long_backlog() {
     let test = TestDb::create(Engine::MySql).await;
     let clock = testkit::clock();
@@ -167,19 +185,19 @@ async fn a_claim_examines_no_more_than_it_takes_from_a_long_backlog() {
         read_connections: 1,
         ..test.settings()
     };
-    let db = Db::open(&settings, MIGRATIONS, clock, Arc::new(SystemIds))
+    let db = Db::open(&settings, MIGRATIONS, clock.clone(), Arc::new(SystemIds))
         .await
         .unwrap();
     for _ in 0..3 {
+        // Claims of one instant share their `due_at`, and each reads past the others' rows.
+        clock.advance(Duration::from_micros(1));
         let before = rows_read(&db).await;
-        assert_eq!(
-            obligation::claim(&db, 1, 50, LEASE).await.unwrap().len(),
-            50
-        );
+        let claimed = obligation::claim(&db, 1, 50, LEASE).await.unwrap();
         let examined = rows_read(&db).await - before;
-        // The claim and the SELECT of what it took, and the ends of both ranges.
+        assert_eq!(claimed.len(), 50);
+        // Twice by the claim (found, then changed), once by the SELECT of what it took.
         assert!(
-            examined <= 2 * (50 + 50) + 4,
+            examined <= 2 * 50 + 50 + 4,
             "{examined} rows examined for 50"
         );
     }
@@ -220,193 +238,6 @@ async fn explained(db: &Db, now: i64) {
     let extra = plan[0].text("Extra").unwrap();
     assert_eq!(plan[0].text("key").unwrap(), "obligations_due");
     assert!(!extra.contains("filesort"), "{extra}");
-}
-
-fn event(aggregate: &'static str, key: i64, version: i64) -> Event {
-    Event {
-        aggregate,
-        key,
-        key_text: format!("W{key}"),
-        part: 1,
-        version,
-        kind: "test.Happened",
-        payload: vec![0, 255, 7],
-        traceparent: String::new(),
-        at: at(version),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_event_gets_one_place_and_those_of_a_key_keep_their_order() {
-    for engine in ENGINES {
-        let World {
-            db, test: _test, ..
-        } = world(engine).await;
-        let publishing = tokio::spawn({
-            let db = db.clone();
-            async move {
-                accounts_owing(&db, 50).await;
-                for version in 2..8 {
-                    let writes = (0..50).map(|key| {
-                        let write = change(key, version, 1).publish(event("payment", key, version));
-                        // Another aggregate of the same key may be at the same version.
-                        db.submit(write.publish(event("refund", key, version)))
-                    });
-                    for outcome in join_all(writes).await {
-                        outcome.unwrap();
-                    }
-                }
-            }
-        });
-        let sequencers = (0..4).map(|_| {
-            let db = db.clone();
-            tokio::spawn(async move {
-                let mut given = 0;
-                while feed::last(&db).await.unwrap() < 600 {
-                    given += feed::sequence(&db, 37).await.unwrap();
-                }
-                given
-            })
-        });
-        let given: usize = join_all(sequencers)
-            .await
-            .into_iter()
-            .map(Result::unwrap)
-            .sum();
-        publishing.await.unwrap();
-        assert_eq!((given, feed::sequence(&db, 37).await.unwrap()), (600, 0));
-        in_order(&db).await;
-    }
-}
-
-async fn in_order(db: &Db) {
-    let mut places = BTreeSet::new();
-    for shard in 0..SHARDS {
-        let mut position = 0;
-        let mut last = std::collections::BTreeMap::new();
-        loop {
-            let events = feed::read(db, shard, position, 50).await.unwrap();
-            let Some(end) = events.last() else { break };
-            position = end.seq;
-            for event in &events {
-                assert!(places.insert(event.seq) && feed::shard_of(event.key) == shard);
-                assert_eq!(event.payload, [0, 255, 7]);
-                let before = last.insert((event.key, event.aggregate.clone()), event.at);
-                assert!(
-                    before.is_none_or(|before| before < event.at),
-                    "out of order"
-                );
-            }
-        }
-    }
-    assert_eq!(places, (1..=600).collect());
-}
-
-#[tokio::test]
-async fn a_shard_has_one_puller_and_a_cursor_never_goes_back() {
-    for engine in ENGINES {
-        let World {
-            db,
-            clock,
-            test: _test,
-        } = world(engine).await;
-        let who = ("settle", 2);
-        let held = feed::hold(&db, who, 0, LEASE).await.unwrap().unwrap();
-        assert_eq!(held.position, 0);
-        assert_eq!(feed::hold(&db, who, 0, LEASE).await.unwrap(), None);
-        assert_eq!(feed::hold(&db, who, 12_345, LEASE).await.unwrap(), None);
-        assert_eq!(
-            feed::hold(&db, who, held.token, LEASE).await.unwrap(),
-            Some(held)
-        );
-        assert!(
-            feed::acknowledge(
-                &db,
-                who,
-                Cursor {
-                    position: 9,
-                    ..held
-                }
-            )
-            .await
-            .unwrap()
-        );
-        assert!(
-            feed::acknowledge(
-                &db,
-                who,
-                Cursor {
-                    position: 5,
-                    ..held
-                }
-            )
-            .await
-            .unwrap()
-        );
-        clock.advance(LEASE + Duration::from_secs(1));
-        let next = feed::hold(&db, who, 0, LEASE).await.unwrap().unwrap();
-        assert_eq!(next.position, 9);
-        assert!(
-            !feed::acknowledge(
-                &db,
-                who,
-                Cursor {
-                    position: 20,
-                    ..held
-                }
-            )
-            .await
-            .unwrap()
-        );
-        assert_eq!(feed::hold(&db, who, held.token, LEASE).await.unwrap(), None);
-        clock.advance(LEASE / 2 + Duration::from_secs(1));
-        let renewed = feed::hold(&db, who, next.token, LEASE).await.unwrap();
-        assert_eq!(
-            renewed,
-            Some(Cursor {
-                position: 9,
-                token: next.token
-            })
-        );
-        clock.advance(LEASE - Duration::from_secs(1));
-        assert_eq!(feed::hold(&db, who, 0, LEASE).await.unwrap(), None);
-    }
-}
-
-#[tokio::test]
-async fn an_event_is_parked_once_with_what_it_owes() {
-    for engine in ENGINES {
-        let World {
-            db, test: _test, ..
-        } = world(engine).await;
-        db.submit(open(1).publish(event("payment", 1, 1)))
-            .await
-            .unwrap();
-        feed::sequence(&db, 10).await.unwrap();
-        let event = feed::read(&db, feed::shard_of(1), 0, 10)
-            .await
-            .unwrap()
-            .remove(0);
-        let why = "why ".repeat(100);
-        parked::park(&db, "gateway", &event, (&why, at(5)))
-            .await
-            .unwrap();
-        parked::park(&db, "gateway", &event, (&why, at(9)))
-            .await
-            .unwrap();
-        let owed = obligation::of(&db, 1).await.unwrap();
-        assert!(
-            owed.iter()
-                .any(|owed| owed.kind == parked::KIND && owed.due_at == at(5))
-        );
-        let kept = parked::of(&db, 1, 10).await.unwrap();
-        assert_eq!(
-            (kept.len(), &kept[0].1.id, &kept[0].1.payload),
-            (1, &event.id, &event.payload)
-        );
-        parked::end(&db, "gateway", event.seq).await.unwrap();
-        assert_eq!(parked::of(&db, 1, 10).await.unwrap(), []);
-    }
 }
 
 #[tokio::test]

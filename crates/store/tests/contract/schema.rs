@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use seam::ManualClock;
-use store::{Db, Engine, Guard, Migration, Query, Row, Write, row};
+use store::{CommitError, Db, Engine, Guard, Migration, Query, Row, StoreError, Write, row};
 use testkit::TestDb;
 
 /// The schema, for the engines' different table options.
@@ -219,4 +219,15 @@ pub(crate) async fn entries(db: &Db) -> Vec<(i64, i64)> {
 
 pub(crate) fn int(row: &Row, column: &'static str) -> i64 {
     row.int(column).unwrap()
+}
+
+/// Submits in the first lane, with the outcome told as `submit` tells it.
+pub(crate) async fn submit_first(db: &Db, write: Write) -> Result<(), CommitError> {
+    let name = write.name();
+    match db.wins_first(write).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CommitError::Conflict { write: name }),
+        Err(StoreError::Commit(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    }
 }

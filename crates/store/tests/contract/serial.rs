@@ -15,7 +15,9 @@ use testkit::proxy::{COMMIT, Cut};
 use testkit::{Proxy, TestDb};
 use tokio::runtime::Runtime;
 
-use crate::schema::{CHANGE, ENTRY, KIND, LOGS, MIGRATIONS, MOVE, NEW_ACCOUNT, at, int};
+use crate::schema::{
+    CHANGE, ENTRY, KIND, LOGS, MIGRATIONS, MOVE, NEW_ACCOUNT, at, int, submit_first,
+};
 
 /// Accounts of one case.
 const ACCOUNTS: i64 = 4;
@@ -224,9 +226,10 @@ fn write(plan: &Plan, (account, version): (i64, i64), number: i64) -> Write {
 
 async fn settle(db: &Db, plan: &Plan, mut write: Write) -> Outcome {
     loop {
-        let answer = match plan.first_lane {
-            true => db.submit_first(write).await,
-            false => db.submit(write).await,
+        let answer = if plan.first_lane {
+            submit_first(db, write).await
+        } else {
+            db.submit(write).await
         };
         match answer {
             Ok(()) => return Outcome::Done,
