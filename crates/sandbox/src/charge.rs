@@ -1,10 +1,12 @@
 //! A charge: what a merchant prepared, and the payer's one payment of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::ledger::{Find, Pay};
+use crate::wallet::Wallet;
 use crate::{App, SandboxError};
 
 /// What a merchant prepares.
@@ -26,6 +28,11 @@ pub(crate) struct NewCharge {
     pub(crate) notify_url: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) wallet: Wallet,
+    /// The payer in Alipay; empty elsewhere.
+    pub(crate) buyer_id: String,
+    /// The wallet's number of the payment, when it gives one before.
+    pub(crate) wallet_no: Option<String>,
 }
 
 /// An entry of the ledger.
@@ -58,14 +65,18 @@ pub(crate) enum Paid {
 
 /// The payer pays, at most once; the first notice becomes due.
 pub(crate) async fn pay(app: &Arc<App>, out_trade_no: String) -> Result<Paid, SandboxError> {
+    let first_pause = app.settings.notify_schedule.first().copied();
+    pay_quietly(app, out_trade_no, first_pause.unwrap_or_default()).await
+}
+
+/// The payer pays, at most once; the first notice becomes due after `pause`.
+pub(crate) async fn pay_quietly(
+    app: &Arc<App>,
+    out_trade_no: String,
+    pause: Duration,
+) -> Result<Paid, SandboxError> {
     let now = app.clock.now();
-    let first_pause = app
-        .settings
-        .notify_schedule
-        .first()
-        .copied()
-        .unwrap_or_default();
-    let notice_due = now.checked_add(first_pause).unwrap_or(now);
+    let notice_due = now.checked_add(pause).unwrap_or(now);
     let find = Find::Order(out_trade_no.clone());
     let charged = app
         .ledger

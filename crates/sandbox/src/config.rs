@@ -1,5 +1,6 @@
 //! The channel's settings.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use humantime_serde::Serde;
 use serde::{Deserialize, Deserializer};
 
-use crate::SandboxError;
+use crate::{SandboxError, Script};
 
 /// How the channel is set up.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +33,8 @@ pub struct SandboxSettings {
     pub notify_per_merchant: u32,
     /// How many notices are under way at a time.
     pub notify_concurrency: usize,
+    /// How orders misbehave from the start; `ClearScripts` does not touch these.
+    pub scripts: Vec<Script>,
 }
 
 /// The key a number signs with.
@@ -80,6 +83,7 @@ impl Default for SandboxSettings {
             notify_timeout: Duration::from_secs(5),
             notify_per_merchant: 32,
             notify_concurrency: 256,
+            scripts: Vec::new(),
         }
     }
 }
@@ -111,7 +115,11 @@ impl SandboxSettings {
                 "at least one notice must be under way",
             );
         }
-        Ok(())
+        let names: HashSet<_> = self.scripts.iter().map(|script| &script.name).collect();
+        if names.len() < self.scripts.len() {
+            return refused("scripts", "each script needs a name of its own");
+        }
+        self.scripts.iter().try_for_each(Script::validate)
     }
 
     /// The key of a merchant, agent or chain.

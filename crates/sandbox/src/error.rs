@@ -15,6 +15,16 @@ pub enum SandboxError {
         /// What is wrong with it, and what would be right.
         problem: &'static str,
     },
+    /// A script that cannot work.
+    #[error("sandbox script {script:?}, {field}: {problem}")]
+    Script {
+        /// The script's name.
+        script: String,
+        /// The field, as the `.proto` has it.
+        field: &'static str,
+        /// What would be right.
+        problem: &'static str,
+    },
     /// Another process has the ledger open.
     #[error("the sandbox ledger {path} is in use by another process; stop it or name another file")]
     LedgerInUse {

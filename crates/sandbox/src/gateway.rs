@@ -5,14 +5,22 @@ mod query;
 mod request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
 use tracing::{debug, warn};
 
 use crate::config::Key;
+use crate::mischief::{self, Order, Step};
+use crate::wallet::Wallet;
 use crate::wire::{self, Fields};
 use crate::{App, SandboxError, sign};
 
 use request::Request;
+
+/// The appid of WeChat's own account.
+const APP_ID: &str = "wx5a6e64626f780000";
 
 /// Why a request is not even answered with a signature: `message` beside `status` 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +30,7 @@ pub(crate) const NOT_POST: Rejected = Rejected("Require POST method");
 const NOT_XML: Rejected = Rejected("Parse xml error,please use UTF-8 encoded");
 const BAD_SIGNATURE: Rejected = Rejected("Signature error");
 const NOT_OPENED: Rejected = Rejected("Auth valid fail");
-const FAILED: Rejected = Rejected("System error");
+pub(crate) const FAILED: Rejected = Rejected("System error");
 
 impl Rejected {
     /// The unsigned answer.
@@ -64,33 +72,98 @@ impl Refused {
     }
 }
 
+/// What comes back over HTTP.
+pub(crate) enum Reply {
+    /// An answer.
+    Answer(Response),
+    /// None: the connection stays open for so long, and is then broken off.
+    Silence(Duration),
+}
+
+/// A message, as it goes over HTTP.
+pub(crate) fn message(xml: String) -> Response {
+    ([(CONTENT_TYPE, "text/xml; charset=UTF-8")], xml).into_response()
+}
+
 /// Answers a request's body.
-pub(crate) async fn answer(app: &Arc<App>, body: &[u8]) -> String {
+pub(crate) async fn answer(app: &Arc<App>, body: &[u8]) -> Reply {
     match accept(app, body).await {
-        Ok(xml) => xml,
+        Ok(reply) => reply,
         Err(rejected) => {
             debug!(reason = rejected.0, "sandbox request rejected");
-            rejected.xml()
+            Reply::Answer(message(rejected.xml()))
         }
     }
 }
 
-async fn accept(app: &Arc<App>, body: &[u8]) -> Result<String, Rejected> {
+async fn accept(app: &Arc<App>, body: &[u8]) -> Result<Reply, Rejected> {
     let request = Request::new(wire::read(body).map_err(|_| NOT_XML)?);
     let key = app.settings.key_of(request.signer()).ok_or(NOT_OPENED)?;
     if !sign::verify(request.fields(), key) {
         return Err(BAD_SIGNATURE);
     }
-    let served = match request.get("service") {
-        prepay::SERVICE => prepay::serve(app, &request, key).await,
-        query::SERVICE => query::serve(app, &request).await,
-        _ => return Err(NOT_OPENED),
-    };
-    let answer = served.map_err(|error: SandboxError| {
+    let service = Service::named(request.get("service")).ok_or(NOT_OPENED)?;
+    let served = serve(app, &request, key, service).await;
+    served.map_err(|error: SandboxError| {
         warn!(%error, "sandbox request failed");
         FAILED
-    })?;
-    Ok(signed(app, &request, key, answer))
+    })
+}
+
+async fn serve(
+    app: &Arc<App>,
+    request: &Request,
+    key: &Key,
+    service: Service,
+) -> Result<Reply, SandboxError> {
+    let order = service.order(app, request).await?;
+    if let Some(silence) = mischief::arriving(app, service.step(), &order).await? {
+        return Ok(silence);
+    }
+    let answer = match service {
+        Service::Prepay(wallet) => prepay::serve(app, request, key, wallet).await?,
+        Service::Query => query::serve(app, request).await?,
+    };
+    let accepted = matches!(answer, Answer::Accepted(_));
+    let xml = signed(app, request, key, answer);
+    mischief::leaving(app, (service.step(), accepted), &order, xml).await
+}
+
+/// What a request is for.
+#[derive(Clone, Copy)]
+enum Service {
+    Prepay(Wallet),
+    Query,
+}
+
+impl Service {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            query::SERVICE => Some(Self::Query),
+            other => Wallet::of_service(other).map(Self::Prepay),
+        }
+    }
+
+    fn step(self) -> Step {
+        match self {
+            Self::Prepay(_) => Step::Prepay,
+            Self::Query => Step::Query,
+        }
+    }
+
+    /// The order a request is about, as far as scripts are concerned.
+    async fn order(self, app: &App, request: &Request) -> Result<Order, SandboxError> {
+        // A query says little: the ledger knows the rest. Nobody asks it when there are no scripts.
+        let find = match self {
+            Self::Query if app.mischief.is_on() => query::named_in(request),
+            _ => None,
+        };
+        let found = match find {
+            Some(find) => app.ledger.call(find).await?,
+            None => None,
+        };
+        Ok(found.map_or_else(|| request.order(), |charge| Order::of(&charge)))
+    }
 }
 
 fn signed(app: &App, request: &Request, key: &Key, answer: Answer) -> String {

@@ -2,18 +2,23 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http_body::Frame;
 use seam::net::{Listener, Stream};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::gateway::Reply;
 use crate::{App, SandboxError, gateway, page};
 
 /// A request is a few kilobytes; `goods_detail` alone may have 6,000 characters.
@@ -22,10 +27,9 @@ const BODY_LIMIT: usize = 64 * 1024;
 const DRAIN: Duration = Duration::from_secs(5);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-type Xml = ([(http::HeaderName, &'static str); 1], String);
-
-/// The channel's routes.
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// The channel's routes; `stop` ends silences.
+pub(crate) fn router(app: Arc<App>, stop: CancellationToken) -> Router {
+    let gateway = move |State(app): State<Arc<App>>, body: Bytes| gateway(app, body, stop);
     Router::new()
         .route("/pay/gateway", post(gateway).fallback(not_post))
         .route("/pay/jspay", get(page::show).post(page::pay))
@@ -51,16 +55,36 @@ pub(crate) async fn serve(
     }
 }
 
-async fn gateway(State(app): State<Arc<App>>, body: Bytes) -> Xml {
-    xml(gateway::answer(&app, &body).await)
+async fn gateway(app: Arc<App>, body: Bytes, stop: CancellationToken) -> Response {
+    match gateway::answer(&app, &body).await {
+        Reply::Answer(response) => response,
+        Reply::Silence(length) => {
+            tokio::select! {
+                () = tokio::time::sleep(length) => {}
+                () = stop.cancelled() => {}
+            }
+            Response::new(Body::new(BrokenOff))
+        }
+    }
 }
 
-async fn not_post() -> Xml {
-    xml(gateway::NOT_POST.xml())
+async fn not_post() -> Response {
+    gateway::message(gateway::NOT_POST.xml())
 }
 
-fn xml(text: String) -> Xml {
-    ([(CONTENT_TYPE, "text/xml; charset=UTF-8")], text)
+/// A body that fails before its first byte: the connection ends and nothing was sent.
+struct BrokenOff;
+
+impl http_body::Body for BrokenOff {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())))
+    }
 }
 
 struct Accepting(Listener);

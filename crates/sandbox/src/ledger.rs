@@ -3,10 +3,13 @@
 
 mod entry;
 mod find;
+mod held;
+mod misdeeds;
 mod notices;
 mod open;
 mod pay;
 mod prepare;
+mod scripts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,9 +23,12 @@ use tracing::error;
 use crate::SandboxError;
 
 pub(crate) use find::{Find, List};
+pub(crate) use held::{Hold, Postpone, Release};
+pub(crate) use misdeeds::{Believed, ListMisdeeds, Meet, Misdeed};
 pub(crate) use notices::{DueNotices, RecordNotice};
 pub(crate) use pay::Pay;
 pub(crate) use prepare::Prepare;
+pub(crate) use scripts::{LoadScripts, RemoveScripts, SaveScript, Seed};
 
 /// How many actions one transaction takes at most, and how many may wait.
 const BATCH: usize = 256;

@@ -9,6 +9,7 @@ mod error;
 mod gateway;
 mod http;
 mod ledger;
+mod mischief;
 mod notifier;
 mod page;
 mod receipt;
@@ -16,6 +17,7 @@ mod service;
 mod sign;
 #[cfg(test)]
 mod tests;
+mod wallet;
 mod wire;
 
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Key, MerchantKey, SandboxSettings};
 pub use error::SandboxError;
+pub use mischief::{Act, Forgery, Garbage, Orders, Script, Step, Told};
 pub use service::Service;
 
 /// The channel; clones share one ledger.
@@ -38,6 +41,7 @@ pub struct Sandbox(Arc<App>);
 struct App {
     settings: SandboxSettings,
     ledger: ledger::Ledger,
+    mischief: mischief::Mischief,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     net: Arc<dyn Net>,
@@ -55,10 +59,12 @@ impl Sandbox {
     ) -> Result<Self, SandboxError> {
         settings.validate()?;
         let ledger = ledger::Ledger::open(&settings.ledger).await?;
+        let mischief = mischief::Mischief::open(&settings.scripts, &ledger, ids.as_ref()).await?;
         let wake = Notify::new();
         Ok(Self(Arc::new(App {
             settings,
             ledger,
+            mischief,
             clock,
             ids,
             net,
@@ -72,7 +78,7 @@ impl Sandbox {
         listener: Listener,
         stop: CancellationToken,
     ) -> impl Future<Output = Result<(), SandboxError>> + Send + 'static + use<> {
-        let router = http::router(self.0.clone());
+        let router = http::router(self.0.clone(), stop.clone());
         http::serve(listener, router, stop)
     }
 

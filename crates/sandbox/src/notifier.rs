@@ -1,7 +1,7 @@
 //! Tells merchants about payments, by schedule, until they answer `success`.
 
 pub(crate) mod deliver;
-mod message;
+pub(crate) mod message;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use crate::charge::Charge;
 use crate::ledger::{DueNotices, RecordNotice};
-use crate::{App, SandboxError};
+use crate::{App, SandboxError, mischief};
 
 /// The longest time without a look at the ledger: a clock may be set.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -82,32 +82,53 @@ impl Sending {
 }
 
 /// Sends one notice and records what became of it; answers its number.
-async fn attempt(app: Arc<App>, charge: Charge) -> String {
-    let acknowledged = told(&app, &charge).await;
-    let out_trade_no = charge.prepared.out_trade_no;
+pub(crate) async fn attempt(app: Arc<App>, charge: Charge) -> String {
+    let number = charge.prepared.out_trade_no.clone();
+    if let Err(error) = turn(&app, &charge).await {
+        // It stays due and is sent again: merchants must bear repeats anyway.
+        warn!(%error, order = %number, "sandbox notice not recorded");
+    }
+    number
+}
+
+async fn turn(app: &App, charge: &Charge) -> Result<(), SandboxError> {
+    if mischief::notice::put_off(app, charge).await? {
+        return Ok(());
+    }
+    let acknowledged = match mischief::notice::deliver(app, charge).await? {
+        Some(acknowledged) => acknowledged,
+        None => told(app, charge).await,
+    };
+    record(app, charge, acknowledged).await?;
+    mischief::notice::sent(app, charge).await
+}
+
+async fn record(app: &App, charge: &Charge, acknowledged: bool) -> Result<(), SandboxError> {
+    let out_trade_no = charge.prepared.out_trade_no.clone();
     let attempts = charge.notice_attempts.saturating_add(1);
     debug!(order = %out_trade_no, attempts, acknowledged, "sandbox notice sent");
     let next = if acknowledged {
         None
     } else {
-        next(&app, attempts)
+        next(app, attempts)
     };
     let record = RecordNotice {
-        out_trade_no: out_trade_no.clone(),
+        out_trade_no,
         acknowledged,
         next,
     };
-    if let Err(error) = app.ledger.call(record).await {
-        // It stays due and is sent again: merchants must bear repeats anyway.
-        warn!(%error, order = %out_trade_no, "sandbox notice not recorded");
-    }
-    out_trade_no
+    app.ledger.call(record).await
 }
 
 async fn told(app: &App, charge: &Charge) -> bool {
-    let (Some(url), Some(xml)) = (&charge.prepared.notify_url, message::xml(app, charge)) else {
-        return false;
-    };
+    match (&charge.prepared.notify_url, message::xml(app, charge)) {
+        (Some(url), Some(xml)) => send(app, url, xml).await,
+        _ => false,
+    }
+}
+
+/// Posts a notice; answers whether it was acknowledged in time.
+pub(crate) async fn send(app: &App, url: &str, xml: String) -> bool {
     let sent = deliver::post(app.net.as_ref(), url, xml);
     match tokio::time::timeout(app.settings.notify_timeout, sent).await {
         Ok(Ok(reply)) => reply.acknowledges(),

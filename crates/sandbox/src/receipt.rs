@@ -2,35 +2,40 @@
 
 use crate::charge::{Charge, Payment};
 use crate::china;
+use crate::wallet::Wallet;
 use crate::wire::Fields;
-
-/// What is charged through `pay.weixin.jspay`.
-pub(crate) const TRADE_TYPE: &str = "pay.weixin.jspay";
 
 const OPENID_LENGTH: usize = 24;
 
 /// The fields of a payment; empty ones are left out.
 pub(crate) fn fields(charge: &Charge, payment: &Payment) -> Fields {
     let prepared = &charge.prepared;
-    let amount = prepared.amount.to_string();
-    let (openid, time_end) = (openid(&prepared.token_id), china::seconds(payment.paid_at));
-    let fields = [
+    let (amount, time_end) = (prepared.amount.to_string(), china::seconds(payment.paid_at));
+    let common = [
         ("attach", prepared.attach.as_str()),
-        ("bank_type", "CFT"),
         ("device_info", &prepared.device_info),
         ("fee_type", "CNY"),
-        ("is_subscribe", "N"),
-        ("openid", &openid),
         ("out_trade_no", &prepared.out_trade_no),
         ("out_transaction_id", &payment.out_transaction_id),
-        ("sub_appid", &prepared.sub_appid),
-        ("sub_openid", &prepared.sub_openid),
         ("time_end", &time_end),
         ("total_fee", &amount),
-        ("trade_type", TRADE_TYPE),
+        ("trade_type", prepared.wallet.service()),
         ("transaction_id", &payment.transaction_id),
     ];
-    let present = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    let openid = openid(&prepared.token_id);
+    let of_wallet = match prepared.wallet {
+        Wallet::WeChat => vec![
+            ("bank_type", "CFT"),
+            ("is_subscribe", "N"),
+            ("openid", openid.as_str()),
+            ("sub_appid", &prepared.sub_appid),
+            ("sub_openid", &prepared.sub_openid),
+        ],
+        // No bank, and nobody subscribes to anything.
+        Wallet::Alipay => vec![("coupon_fee", "0"), ("openid", prepared.buyer_id.as_str())],
+    };
+    let fields = common.into_iter().chain(of_wallet);
+    let present = fields.filter(|(_, value)| !value.is_empty());
     present
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()

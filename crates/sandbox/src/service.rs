@@ -1,23 +1,28 @@
-//! The gRPC side: a payer that pays, and the ledger read aloud.
+//! The gRPC side: a payer that pays, the ledger read aloud, and whoever writes scripts.
 
-use std::collections::HashMap;
+mod codes;
+mod fault;
+mod misdeeds;
+mod script;
+mod scripts;
+
 use std::sync::Arc;
 
 use proto::sandbox::v1::sandbox_service_server::SandboxService;
 use proto::sandbox::v1::{
-    Charge as ChargeMessage, ChargeState, ListChargesRequest, ListChargesResponse,
-    PayChargeRequest, PayChargeResponse,
+    Charge as ChargeMessage, ChargeState, ClearScriptsRequest, ClearScriptsResponse,
+    ListChargesRequest, ListChargesResponse, ListMisbehavioursRequest, ListMisbehavioursResponse,
+    ListScriptsRequest, ListScriptsResponse, PayChargeRequest, PayChargeResponse, SetScriptRequest,
+    SetScriptResponse,
 };
 use proto::time::to_proto;
-use tonic::{Code, Request, Response, Status};
-use tonic_types::{ErrorDetails, StatusExt};
-use tracing::error;
+use tonic::{Request, Response, Status};
 
+use crate::App;
 use crate::charge::{self, Charge, Paid};
 use crate::ledger::List;
-use crate::{App, SandboxError};
+use fault::{expired, failed, invalid, not_found};
 
-const DOMAIN: &str = "paymesh";
 const PAGE: u32 = 1000;
 
 /// Serves `paymesh.sandbox.v1.SandboxService`.
@@ -72,6 +77,40 @@ impl SandboxService for Service {
             next_page_token,
         }))
     }
+
+    async fn set_script(
+        &self,
+        request: Request<SetScriptRequest>,
+    ) -> Result<Response<SetScriptResponse>, Status> {
+        scripts::set(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_scripts(
+        &self,
+        _: Request<ListScriptsRequest>,
+    ) -> Result<Response<ListScriptsResponse>, Status> {
+        Ok(Response::new(scripts::list(&self.0)))
+    }
+
+    async fn clear_scripts(
+        &self,
+        request: Request<ClearScriptsRequest>,
+    ) -> Result<Response<ClearScriptsResponse>, Status> {
+        scripts::clear(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_misbehaviours(
+        &self,
+        request: Request<ListMisbehavioursRequest>,
+    ) -> Result<Response<ListMisbehavioursResponse>, Status> {
+        misdeeds::list(&self.0, request.into_inner())
+            .await
+            .map(Response::new)
+    }
 }
 
 fn page_size(asked: i32) -> Result<u32, Status> {
@@ -104,45 +143,7 @@ fn message(charge: Charge) -> ChargeMessage {
         paid_time,
         notify_attempts: charge.notice_attempts,
         notify_acknowledged: charge.notice_acknowledged,
+        trade_type: charge.prepared.wallet.service().to_owned(),
+        body: charge.prepared.body,
     }
-}
-
-fn not_found() -> Status {
-    let details = reason("CHARGE_NOT_FOUND");
-    Status::with_error_details(
-        Code::NotFound,
-        "nothing was prepared under this number",
-        details,
-    )
-}
-
-fn expired() -> Status {
-    let mut details = reason("CHARGE_EXPIRED");
-    details.add_precondition_failure_violation("TIME", "charge", "time_expire is over");
-    let message = "the time to pay is over; prepare another charge";
-    Status::with_error_details(Code::FailedPrecondition, message, details)
-}
-
-fn invalid(field: &str, description: &str) -> Status {
-    let mut details = reason("INVALID_ARGUMENT");
-    details.add_bad_request_violation(field, description);
-    Status::with_error_details(
-        Code::InvalidArgument,
-        format!("{field}: {description}"),
-        details,
-    )
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn failed(failure: SandboxError) -> Status {
-    let (code, name) = match failure {
-        SandboxError::Closed => (Code::Unavailable, "SHUTTING_DOWN"),
-        _ => (Code::Internal, "LEDGER_FAILED"),
-    };
-    error!(error = %failure, "sandbox call failed");
-    Status::with_error_details(code, failure.to_string(), reason(name))
-}
-
-fn reason(reason: &str) -> ErrorDetails {
-    ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
 }

@@ -1,8 +1,12 @@
 //! The channel as a whole, over a network within the process.
 
+mod alipay;
 mod gateway;
+mod misanswers;
+mod misnotices;
 mod notices;
 mod payments;
+mod scripts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +17,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use jiff::Timestamp;
+use proto::sandbox::v1 as pb;
 use proto::sandbox::v1::sandbox_service_server::SandboxService;
-use proto::sandbox::v1::{Charge, ListChargesRequest, ListChargesResponse, PayChargeRequest};
+use proto::sandbox::v1::script::Misbehaviour;
+use proto::sandbox::v1::{
+    Charge, ListChargesRequest, ListChargesResponse, MisbehaviourKind, PayChargeRequest,
+};
 use seam::net::{Memory, Net};
 use seam::{ManualClock, SeededIds};
 use tempfile::TempDir;
@@ -24,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use crate::gateway::named;
+use crate::ledger::DueNotices;
 use crate::notifier::deliver;
 use crate::wire::{self, Fields};
 use crate::{Key, Sandbox, SandboxSettings, Service, http, sign};
@@ -145,6 +154,45 @@ impl Rig {
             .into_inner())
     }
 
+    /// Puts a script in force for all orders.
+    async fn script(&self, misbehaviour: Misbehaviour) {
+        self.set(script("it", misbehaviour)).await.unwrap();
+    }
+
+    async fn set(&self, script: pb::Script) -> Result<pb::Script, Status> {
+        let request = pb::SetScriptRequest {
+            script: Some(script),
+        };
+        let reply = self.service().set_script(Request::new(request)).await?;
+        Ok(reply.into_inner().script.unwrap())
+    }
+
+    /// What scripts did to an order: kind, step, how often, how often believed.
+    async fn misdeeds(&self, number: &str) -> Vec<(MisbehaviourKind, pb::Step, i32, i32)> {
+        let request = pb::ListMisbehavioursRequest {
+            out_trade_no: number.to_owned(),
+            ..pb::ListMisbehavioursRequest::default()
+        };
+        let page = self.misbehaviours(request).await;
+        page.misbehaviours
+            .into_iter()
+            .map(|one| (one.kind(), one.step(), one.times, one.acknowledged))
+            .collect()
+    }
+
+    async fn misbehaviours(
+        &self,
+        request: pb::ListMisbehavioursRequest,
+    ) -> pb::ListMisbehavioursResponse {
+        let service = self.service();
+        let reply = service.list_misbehaviours(Request::new(request)).await;
+        reply.unwrap().into_inner()
+    }
+
+    async fn query(&self, number: &str) -> Fields {
+        self.call(query(number)).await
+    }
+
     async fn charge(&self, number: &str) -> Charge {
         let page = self.list(0, "").await.unwrap();
         page.charges
@@ -188,6 +236,28 @@ fn jspay(number: &str, notify_url: &str) -> Fields {
         ("notify_url", notify_url),
         ("sub_openid", "oywgtuKWbuy3crsXWtPEQfK0000"),
     ])
+}
+
+fn query(number: &str) -> Fields {
+    named(&[
+        ("service", "unified.trade.query"),
+        ("mch_id", MCH),
+        ("nonce_str", "1"),
+        ("out_trade_no", number),
+    ])
+}
+
+fn script(name: &str, misbehaviour: Misbehaviour) -> pb::Script {
+    pb::Script {
+        name: name.to_owned(),
+        misbehaviour: Some(misbehaviour),
+        ..pb::Script::default()
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as messages have it")]
+fn millis(millis: u64) -> Option<prost_types::Duration> {
+    Some(Duration::from_millis(millis).try_into().unwrap())
 }
 
 fn with(mut fields: Fields, name: &str, value: &str) -> Fields {
@@ -235,13 +305,18 @@ impl Merchant {
 
     /// The next notice, its signature verified.
     async fn notice(&mut self) -> Fields {
+        let fields = self.letter().await;
+        assert!(sign::verify(&fields, &key()));
+        fields
+    }
+
+    /// The next notice, genuine or not.
+    async fn letter(&mut self) -> Fields {
         let xml = tokio::time::timeout(PATIENCE, self.notices.recv())
             .await
             .unwrap()
             .unwrap();
-        let fields = wire::read(xml.as_bytes()).unwrap();
-        assert!(sign::verify(&fields, &key()));
-        fields
+        wire::read(xml.as_bytes()).unwrap()
     }
 }
 
@@ -253,4 +328,34 @@ async fn callback(State(desk): State<Desk>, body: String) -> String {
         Some(answer) => answer,
         None => std::future::pending().await,
     }
+}
+
+/// Waits until the ledger has recorded `attempts` notices.
+async fn recorded(rig: &Rig, number: &str, attempts: i32) -> Charge {
+    let waiting = async {
+        loop {
+            let charge = rig.charge(number).await;
+            if charge.notify_attempts >= attempts {
+                return charge;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap()
+}
+
+/// Whether any notice will ever be sent.
+async fn owed(rig: &Rig) -> bool {
+    let due = DueNotices {
+        now: Timestamp::MAX,
+        per_merchant: 1,
+    };
+    !rig.sandbox
+        .0
+        .ledger
+        .call(due)
+        .await
+        .unwrap()
+        .charges
+        .is_empty()
 }

@@ -3,5 +3,5 @@ UPDATE charges
 SET state = 2,
     paid_at = ?1,
     transaction_id = mch_id || ?2 || substr('0000000000' || number, -10),
-    out_transaction_id = '4200000001' || ?2 || substr('0000000000' || number, -10)
+    out_transaction_id = COALESCE(wallet_no, '4200000001' || ?2 || substr('0000000000' || number, -10))
 WHERE out_trade_no = ?3 AND state = 1 AND (expires_at IS NULL OR expires_at > ?1)

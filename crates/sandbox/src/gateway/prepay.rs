@@ -1,39 +1,44 @@
-//! `pay.weixin.jspay`: a merchant prepares a charge that the payer pays in WeChat.
+//! `pay.*.jspay`: a merchant prepares a charge that the payer pays in a wallet.
+
+mod alipay;
+mod wechat;
 
 use http::Uri;
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::request::Request;
-use super::{Answer, Refused, named};
+use super::{Answer, Refused};
 use crate::charge::NewCharge;
 use crate::config::Key;
 use crate::ledger::Prepare;
-use crate::{App, SandboxError, china, receipt, sign};
-
-/// The service's name.
-pub(super) const SERVICE: &str = receipt::TRADE_TYPE;
+use crate::wallet::Wallet;
+use crate::{App, SandboxError, china};
 
 /// What a merchant sends when it wants no notice.
 const NO_NOTICE: &str = "127.0.0.1";
-const APP_ID: &str = "wx5a6e64626f780000";
 
-/// Enters the charge and answers with what the payer's WeChat needs.
-pub(super) async fn serve(app: &App, request: &Request, key: &Key) -> Result<Answer, SandboxError> {
-    let charge = match charge(app, request) {
+/// Enters the charge and answers with what the payer's wallet needs.
+pub(super) async fn serve(
+    app: &App,
+    request: &Request,
+    key: &Key,
+    wallet: Wallet,
+) -> Result<Answer, SandboxError> {
+    let prepared = match wallet {
+        Wallet::WeChat => wechat::charge(app, request),
+        Wallet::Alipay => alipay::charge(app, request),
+    };
+    let charge = match prepared {
         Ok(charge) => charge,
         Err(refused) => return Ok(Answer::Refused(refused)),
     };
-    let token_id = charge.token_id.clone();
-    if !app.ledger.call(Prepare(charge)).await? {
+    if !app.ledger.call(Prepare(charge.clone())).await? {
         return Ok(Answer::Refused(repeated()));
     }
-    let pay_info = pay_info(app, request, &token_id, key);
-    Ok(Answer::Accepted(named(&[
-        ("appid", APP_ID),
-        ("token_id", &token_id),
-        ("pay_info", &pay_info),
-    ])))
+    Ok(Answer::Accepted(match wallet {
+        Wallet::WeChat => wechat::answer(app, request, &charge, key),
+        Wallet::Alipay => alipay::answer(app, &charge),
+    }))
 }
 
 fn repeated() -> Refused {
@@ -45,7 +50,8 @@ fn repeated() -> Refused {
     }
 }
 
-fn charge(app: &App, request: &Request) -> Result<NewCharge, Refused> {
+/// What both wallets' requests say.
+fn charge(app: &App, request: &Request, wallet: Wallet) -> Result<NewCharge, Refused> {
     request.required("nonce_str", 32)?;
     request.required("mch_create_ip", 16)?;
     Ok(NewCharge {
@@ -57,11 +63,14 @@ fn charge(app: &App, request: &Request) -> Result<NewCharge, Refused> {
         body: request.required("body", 128)?,
         attach: request.optional("attach", 127)?,
         device_info: request.optional("device_info", 32)?,
-        sub_openid: request.optional("sub_openid", 128)?,
-        sub_appid: request.optional("sub_appid", 32)?,
+        sub_openid: String::new(),
+        sub_appid: String::new(),
         notify_url: notify_url(request)?,
         created_at: app.clock.now(),
         expires_at: expires_at(request)?,
+        wallet,
+        buyer_id: String::new(),
+        wallet_no: None,
     })
 }
 
@@ -121,26 +130,8 @@ fn time(request: &Request, name: &str) -> Result<Option<Timestamp>, Refused> {
     time.ok_or_else(|| Refused::invalid(format!("{name} must be yyyyMMddHHmmss")))
 }
 
-fn pay_info(app: &App, request: &Request, token_id: &str, key: &Key) -> String {
-    let time = app.clock.now().as_millisecond();
-    let package = format!("prepay_id=wx{token_id}");
-    let signed =
-        format!("appId={APP_ID}&nonceStr={time}&package={package}&signType=MD5&timeStamp={time}");
-    let callback_url = Some(request.get("callback_url")).filter(|url| !url.is_empty());
-    let mut info = json!({
-        "appId": APP_ID,
-        "timeStamp": time.to_string(),
-        "status": "0",
-        "signType": "MD5",
-        "package": package,
-        "callback_url": callback_url,
-        "nonceStr": time.to_string(),
-        "paySign": sign::digest(&signed, key),
-    });
-    // WeChat has no such field: it lets a person pay in a browser.
-    if let Some(url) = &app.settings.public_url {
-        let url = url.trim_end_matches('/');
-        info["sandbox_url"] = json!(format!("{url}/pay/jspay?token_id={token_id}"));
-    }
-    info.to_string()
+/// Where a person pays in a browser; `None` when the HTTP side has no public address.
+fn pay_page(app: &App, token_id: &str) -> Option<String> {
+    let url = app.settings.public_url.as_ref()?.trim_end_matches('/');
+    Some(format!("{url}/pay/jspay?token_id={token_id}"))
 }

@@ -1,6 +1,7 @@
 //! The fields of a request and the rules they are read by.
 
 use crate::gateway::Refused;
+use crate::mischief::Order;
 use crate::wire::Fields;
 
 /// A request.
@@ -29,6 +30,16 @@ impl Request {
             .into_iter()
             .find(|number| !number.is_empty())
             .unwrap_or_default()
+    }
+
+    /// The order it is about, in its own words.
+    pub(super) fn order(&self) -> Order {
+        Order {
+            out_trade_no: self.get("out_trade_no").to_owned(),
+            mch_id: self.get("mch_id").to_owned(),
+            amount: self.get("total_fee").parse().ok(),
+            body: self.get("body").to_owned(),
+        }
     }
 
     /// A field that may be left out, of at most `length` characters.

@@ -5,6 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::charge::{Charge, NewCharge, Payment};
+use crate::wallet::Wallet;
 
 /// Reads a row.
 pub(super) fn read(row: &SqliteRow) -> Result<Charge, sqlx::Error> {
@@ -46,6 +47,9 @@ fn prepared(row: &SqliteRow) -> Result<NewCharge, sqlx::Error> {
         notify_url: row.try_get("notify_url")?,
         created_at: time(row, "created_at")?.unwrap_or(Timestamp::UNIX_EPOCH),
         expires_at: time(row, "expires_at")?,
+        wallet: Wallet::from_code(row.try_get("wallet")?),
+        buyer_id: row.try_get("buyer_id")?,
+        wallet_no: row.try_get("wallet_no")?,
     })
 }
 

@@ -10,8 +10,11 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use crate::SandboxError;
 
-const LEDGER: &str = include_str!("../../migrations/0001_ledger.sql");
-const VERSION: i64 = 1;
+/// Each brings the ledger one version further.
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/0001_ledger.sql"),
+    include_str!("../../migrations/0002_mischief.sql"),
+];
 
 /// Takes `<file>.lock`, until the file returned is dropped.
 pub(super) fn lock(path: &Path) -> Result<File, SandboxError> {
@@ -54,21 +57,24 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, SandboxErro
     let version = sqlx::query("PRAGMA user_version")
         .fetch_one(&mut ledger)
         .await?;
-    match version.try_get(0)? {
-        0 => migrate(&mut ledger).await?,
-        VERSION => {}
-        version => {
-            return Err(SandboxError::LedgerVersion {
-                path: path.to_owned(),
-                version,
-            });
-        }
+    let version: i64 = version.try_get(0)?;
+    let known = usize::try_from(version).ok();
+    let missing = known.and_then(|version| MIGRATIONS.get(version..));
+    let missing = missing.ok_or_else(|| SandboxError::LedgerVersion {
+        path: path.to_owned(),
+        version,
+    })?;
+    for migration in missing {
+        migrate(&mut ledger, migration).await?;
     }
     Ok(ledger)
 }
 
-async fn migrate(ledger: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn migrate(
+    ledger: &mut SqliteConnection,
+    migration: &'static str,
+) -> Result<(), sqlx::Error> {
     let mut transaction = sqlx::Connection::begin(ledger).await?;
-    sqlx::raw_sql(LEDGER).execute(&mut *transaction).await?;
+    sqlx::raw_sql(migration).execute(&mut *transaction).await?;
     transaction.commit().await
 }

@@ -31,7 +31,10 @@ impl Action for Prepare {
             .bind(&charge.sub_appid)
             .bind(&charge.notify_url)
             .bind(charge.created_at.as_microsecond())
-            .bind(charge.expires_at.map(Timestamp::as_microsecond));
+            .bind(charge.expires_at.map(Timestamp::as_microsecond))
+            .bind(charge.wallet.code())
+            .bind(&charge.buyer_id)
+            .bind(&charge.wallet_no);
         Ok(insert.execute(ledger).await?.rows_affected() == 1)
     }
 }

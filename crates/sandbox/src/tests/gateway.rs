@@ -168,13 +168,13 @@ async fn a_request_that_says_too_little_or_nonsense_names_the_field() {
 async fn a_query_tells_unpaid_from_paid_and_from_unknown() {
     let rig = Rig::new().await;
     rig.prepay("W1709251528510010000", "127.0.0.1").await;
-    let query = named(&[
-        ("service", "unified.trade.query"),
-        ("mch_id", MCH),
-        ("nonce_str", "1"),
-        ("out_trade_no", "W1709251528510010000"),
-    ]);
-    assert_eq!(rig.call(query.clone()).await["trade_state"], "NOTPAY");
+    let query = query("W1709251528510010000");
+    let unpaid = rig.call(query.clone()).await;
+    assert_eq!(unpaid["trade_state"], "NOTPAY");
+    let names: Vec<_> = unpaid.keys().map(String::as_str).collect();
+    let real =
+        "appid charset mch_id nonce_str result_code sign sign_type status trade_state version";
+    assert_eq!(names.join(" "), real);
     let paid = rig.pay("W1709251528510010000").await.unwrap();
     let reply = rig.call(query.clone()).await;
     assert!(sign::verify(&reply, &key()));

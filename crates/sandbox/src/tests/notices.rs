@@ -1,39 +1,8 @@
 //! Notices: by schedule, until the merchant answers `success`.
 
 use super::*;
-use crate::ledger::DueNotices;
 
 const NUMBER: &str = "W1709251528510010000";
-
-/// Waits until the ledger has recorded `attempts` notices.
-async fn recorded(rig: &Rig, number: &str, attempts: i32) -> Charge {
-    let waiting = async {
-        loop {
-            let charge = rig.charge(number).await;
-            if charge.notify_attempts >= attempts {
-                return charge;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap()
-}
-
-/// Whether any notice will ever be sent.
-async fn owed(rig: &Rig) -> bool {
-    let due = DueNotices {
-        now: Timestamp::MAX,
-        per_merchant: 1,
-    };
-    !rig.sandbox
-        .0
-        .ledger
-        .call(due)
-        .await
-        .unwrap()
-        .charges
-        .is_empty()
-}
 
 #[tokio::test]
 async fn a_payment_is_told_at_once() {

@@ -1,0 +1,2 @@
+-- scripts/clear
+DELETE FROM scripts

@@ -1,0 +1,2 @@
+-- scripts/list
+SELECT script FROM scripts ORDER BY place

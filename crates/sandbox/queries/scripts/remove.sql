@@ -1,0 +1,2 @@
+-- scripts/remove
+DELETE FROM scripts WHERE name = ?

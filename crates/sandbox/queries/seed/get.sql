@@ -1,0 +1,2 @@
+-- seed/get
+SELECT seed FROM seed

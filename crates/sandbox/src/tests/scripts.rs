@@ -1,0 +1,336 @@
+//! Setting scripts: which are taken, which orders they meet, and that they last.
+
+use pb::Step;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::*;
+use crate::mischief::{Act, Order, Script};
+
+fn late() -> Misbehaviour {
+    Misbehaviour::Late(pb::LateNotice {
+        delay: millis(1000),
+    })
+}
+
+impl Rig {
+    async fn scripts(&self) -> Vec<pb::Script> {
+        let request = Request::new(pb::ListScriptsRequest {});
+        let reply = self.service().list_scripts(request).await.unwrap();
+        reply.into_inner().scripts
+    }
+
+    async fn names(&self) -> Vec<String> {
+        self.scripts()
+            .await
+            .into_iter()
+            .map(|script| script.name)
+            .collect()
+    }
+
+    async fn clear(&self, names: &[&str]) -> i32 {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let request = Request::new(pb::ClearScriptsRequest { names });
+        let reply = self.service().clear_scripts(request).await.unwrap();
+        reply.into_inner().cleared
+    }
+
+    /// Which of 1000 orders a script of 300 in 1000 chooses.
+    fn chosen(&self) -> Vec<usize> {
+        let mut script = Script::new("some", Act::Lost {});
+        script.permille = 300;
+        let order = |place: usize| Order {
+            out_trade_no: format!("W{place:09}"),
+            ..Order::default()
+        };
+        let mischief = &self.sandbox.0.mischief;
+        (0..1000)
+            .filter(|place| mischief.chooses(&script, &order(*place)))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn scripts_outlive_the_process() {
+    let rig = Rig::new().await;
+    let mut set = Vec::new();
+    for misbehaviour in every() {
+        let name = format!("script {}", set.len());
+        let told = rig.set(script(&name, misbehaviour)).await.unwrap();
+        assert_eq!((told.permille, told.configured), (1000, false));
+        set.push(told);
+    }
+    assert_eq!(set.len(), 12);
+    assert_eq!(rig.scripts().await, set);
+    let rig = rig.restart().await;
+    assert_eq!(rig.scripts().await, set);
+    // A second time under the same name: instead of the first, in its place.
+    rig.set(script("script 0", late())).await.unwrap();
+    set[0] = pb::Script {
+        misbehaviour: Some(late()),
+        ..set[0].clone()
+    };
+    assert_eq!(rig.scripts().await, set);
+}
+
+fn every() -> [Misbehaviour; 12] {
+    [
+        Misbehaviour::Slow(pb::Slow { delay: millis(1) }),
+        Misbehaviour::TimeoutBefore(pb::Timeout::default()),
+        Misbehaviour::TimeoutAfter(pb::Timeout { hold: millis(1) }),
+        Misbehaviour::Lost(pb::LostNotice {}),
+        late(),
+        Misbehaviour::Repeated(pb::RepeatedNotice {
+            copies: 2,
+            pause: millis(5),
+        }),
+        Misbehaviour::Reordered(pb::ReorderedNotice::default()),
+        Misbehaviour::BeforeReply(pb::NoticeBeforeReply {}),
+        Misbehaviour::Forged(pb::ForgedNotice {
+            forgeries: vec![pb::Forgery::OtherMerchant.into()],
+        }),
+        Misbehaviour::WrongAmount(pb::WrongAmount { difference_fen: -1 }),
+        Misbehaviour::Garbage(pb::GarbageReply {
+            garbage: pb::Garbage::NotUtf8.into(),
+        }),
+        Misbehaviour::Contradicting(pb::Contradiction {
+            answers: vec![pb::QueryAnswer::Closed.into()],
+            unpaid_too: true,
+        }),
+    ]
+}
+
+async fn refuses(bad: Vec<(&str, pb::Script)>) {
+    let rig = Rig::new().await;
+    for (field, bad) in bad {
+        let refused = rig.set(bad).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{field}");
+        let (start, told) = (format!("script.{field}: "), refused.message());
+        assert!(told.starts_with(&start), "{field}: {told}");
+    }
+    assert_eq!(rig.scripts().await, []);
+}
+
+#[tokio::test]
+async fn a_script_that_cannot_work_names_the_field() {
+    let like = |change: fn(&mut pb::Script)| {
+        let mut bad = script("good", late());
+        change(&mut bad);
+        bad
+    };
+    refuses(vec![
+        ("name", like(|bad| bad.name.clear())),
+        ("name", like(|bad| bad.name = "n".repeat(65))),
+        ("permille", like(|bad| bad.permille = 1001)),
+        ("permille", like(|bad| bad.permille = -1)),
+        ("times", like(|bad| bad.times = -1)),
+        ("times", like(|bad| bad.times = 1)),
+        ("step", like(|bad| bad.step = Step::Query.into())),
+        ("step", like(|bad| bad.step = 9)),
+        ("misbehaviour", like(|bad| bad.misbehaviour = None)),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn misbehaviour_that_cannot_work_names_the_field() {
+    let slow = |delay| Misbehaviour::Slow(pb::Slow { delay });
+    let truth = pb::Contradiction {
+        answers: vec![pb::QueryAnswer::Truth.into(); 2],
+        unpaid_too: false,
+    };
+    let (forgeries, garbage) = (vec![9], 9);
+    let bad = [
+        ("delay", slow(None)),
+        ("delay", slow(millis(0))),
+        ("delay", slow(millis(86_400_001))),
+        (
+            "copies",
+            Misbehaviour::Repeated(pb::RepeatedNotice::default()),
+        ),
+        (
+            "difference_fen",
+            Misbehaviour::WrongAmount(pb::WrongAmount::default()),
+        ),
+        ("answers", Misbehaviour::Contradicting(truth)),
+        (
+            "forgeries",
+            Misbehaviour::Forged(pb::ForgedNotice { forgeries }),
+        ),
+        (
+            "garbage",
+            Misbehaviour::Garbage(pb::GarbageReply { garbage }),
+        ),
+    ];
+    refuses(bad.map(|(field, act)| (field, script("bad", act))).to_vec()).await;
+}
+
+#[tokio::test]
+async fn cleared_scripts_are_gone_and_what_they_did_stays() {
+    let rig = Rig::new().await;
+    for name in ["one", "two", "three"] {
+        let slow = Misbehaviour::Slow(pb::Slow { delay: millis(1) });
+        rig.set(script(name, slow)).await.unwrap();
+    }
+    rig.prepay("W0001", "127.0.0.1").await;
+    assert_eq!(rig.clear(&["two", "nothing"]).await, 1);
+    assert_eq!(rig.names().await, ["one", "three"]);
+    assert_eq!(rig.clear(&[]).await, 2);
+    assert_eq!(rig.clear(&[]).await, 0);
+    let rig = rig.restart().await;
+    assert_eq!(rig.scripts().await, []);
+    rig.prepay("W0002", "127.0.0.1").await;
+    assert_eq!(rig.misdeeds("W0001").await.len(), 3);
+    assert_eq!(rig.misdeeds("W0002").await, []);
+}
+
+#[tokio::test]
+async fn configured_scripts_are_in_force_and_stay() {
+    let text = r#"
+        scripts = [
+            { name = "slow", permille = 100, step = "query", act = { slow = { delay = "3s" } } },
+            { name = "lost", orders = { body_contains = "A&B" }, act = { lost = {} } },
+            { name = "lies", times = 1, act = { wrong_amount = { difference_fen = -1 } } },
+            { name = "half", act = { garbage = { garbage = "half_xml" } } },
+            { name = "forged", act = { forged = { forgeries = ["bad_signature"] } } },
+            { name = "says", act = { contradicting = { answers = ["truth", "not_paid"] } } },
+        ]
+    "#;
+    let configured: SandboxSettings = toml::from_str(text).unwrap();
+    let rig = Rig::with(|settings| settings.scripts = configured.scripts).await;
+    rig.set(script("more", late())).await.unwrap();
+    let refused = rig.set(script("lost", late())).await.unwrap_err();
+    let reason = refused.get_details_error_info().unwrap().reason;
+    assert_eq!(
+        (refused.code(), reason.as_str()),
+        (Code::FailedPrecondition, "SCRIPT_CONFIGURED")
+    );
+    assert_eq!(rig.clear(&["lost"]).await, 0);
+    assert_eq!(rig.clear(&[]).await, 1);
+    let scripts = rig.scripts().await;
+    assert_eq!(
+        rig.names().await,
+        ["slow", "lost", "lies", "half", "forged", "says"]
+    );
+    assert!(scripts.iter().all(|script| script.configured));
+    assert_eq!((scripts[0].permille, scripts[0].step()), (100, Step::Query));
+}
+
+#[test]
+fn a_configured_script_that_cannot_work_is_refused() {
+    let read = |scripts: &str| -> Result<(), String> {
+        let text = format!("partner_key = \"k\"\nscripts = [{scripts}]");
+        let settings: SandboxSettings = toml::from_str(&text).map_err(|e| e.to_string())?;
+        settings.validate().map_err(|e| e.to_string())
+    };
+    let late = r#"{ name = "a", act = { late = { delay = "1m" } } }"#;
+    assert_eq!(read(late), Ok(()));
+    assert!(
+        read(&format!("{late}, {late}"))
+            .unwrap_err()
+            .contains("a name of its own")
+    );
+    let never = read(r#"{ name = "a", act = { late = { delay = "0s" } } }"#).unwrap_err();
+    assert_eq!(never, "sandbox script \"a\", delay: above 0, at most a day");
+    for unknown in [
+        r#"{ name = "a", act = { late = { delay = "1m", dealy = "1m" } } }"#,
+        r#"{ name = "a", act = { later = { delay = "1m" } } }"#,
+        r#"{ name = "a", order = {}, act = { lost = {} } }"#,
+    ] {
+        assert!(read(unknown).is_err(), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn chance_is_fair_and_the_same_after_a_restart() {
+    let rig = Rig::new().await;
+    let chosen = rig.chosen();
+    assert!((250..350).contains(&chosen.len()), "{}", chosen.len());
+    // Another process draws other numbers, but the ledger keeps its seed.
+    let rig = rig.restart().await;
+    assert_eq!(rig.chosen(), chosen);
+    let folder = TempDir::new().unwrap();
+    let other = open(settings(folder.path()), &rig.clock, &rig.net, 7).await;
+    let mut elsewhere = Rig::new().await;
+    elsewhere.sandbox = other;
+    assert_ne!(elsewhere.chosen(), chosen);
+}
+
+#[tokio::test]
+async fn only_the_orders_meant_misbehave() {
+    let rig = Rig::new().await;
+    let wanted = pb::OrderFilter {
+        out_trade_no_prefix: "W1709".to_owned(),
+        mch_id: MCH.to_owned(),
+        amount_fen: 1250,
+        body_contains: "商品".to_owned(),
+    };
+    let mut slow = script("slow", Misbehaviour::Slow(pb::Slow { delay: millis(1) }));
+    slow.orders = Some(wanted);
+    rig.set(slow).await.unwrap();
+    let order = |number: &str| jspay(number, "127.0.0.1");
+    let others = [
+        order("W1710000"),
+        with(order("W1709001"), "mch_id", "7551000002"),
+        with(order("W1709002"), "total_fee", "1251"),
+        with(order("W1709003"), "body", "停车费"),
+    ];
+    for request in [order("W1709000")].into_iter().chain(others) {
+        let number = request["out_trade_no"].clone();
+        assert_eq!(rig.call(request).await["result_code"], "0");
+        let expected = usize::from(number == "W1709000");
+        assert_eq!(rig.misdeeds(&number).await.len(), expected, "{number}");
+    }
+    rig.query("W1709000").await;
+    rig.query("W1709002").await;
+    assert_eq!(rig.misdeeds("W1709000").await.len(), 2);
+    assert_eq!(rig.misdeeds("").await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_scripts_did_is_read_in_pages() {
+    let rig = Rig::new().await;
+    rig.script(Misbehaviour::Slow(pb::Slow { delay: millis(1) }))
+        .await;
+    for place in 0..5 {
+        rig.prepay(&format!("W000{place}"), "127.0.0.1").await;
+    }
+    let (mut numbers, mut token) = (Vec::new(), String::new());
+    loop {
+        let request = pb::ListMisbehavioursRequest {
+            page_size: 2,
+            page_token: token,
+            ..pb::ListMisbehavioursRequest::default()
+        };
+        let page = rig.misbehaviours(request).await;
+        numbers.extend(page.misbehaviours.into_iter().map(|one| one.out_trade_no));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(numbers, ["W0000", "W0001", "W0002", "W0003", "W0004"]);
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_release_is_brought_further() {
+    let folder = TempDir::new().unwrap();
+    let settings = settings(folder.path());
+    std::fs::create_dir_all(settings.ledger.parent().unwrap()).unwrap();
+    let options = SqliteConnectOptions::new().filename(&settings.ledger);
+    let mut old = options.create_if_missing(true).connect().await.unwrap();
+    let first = include_str!("../../migrations/0001_ledger.sql");
+    sqlx::raw_sql(first).execute(&mut old).await.unwrap();
+    let charge =
+        "INSERT INTO charges (out_trade_no, mch_id, signer, token_id, amount, body, attach,
+        device_info, sub_openid, sub_appid, state, created_at)
+        VALUES ('W0001', '7551000001', '7551000001', 't', 1250, 'b', '', '', '', '', 1, 0)";
+    sqlx::raw_sql(charge).execute(&mut old).await.unwrap();
+    drop(old);
+    let mut rig = Rig::new().await;
+    rig.sandbox = open(settings, &rig.clock, &rig.net, 1).await;
+    let paid = rig.pay("W0001").await.unwrap();
+    assert_eq!(paid.trade_type, "pay.weixin.jspay");
+}
