@@ -100,10 +100,12 @@ impl RateScheme {
         }
     }
 
-    /// The version in force at an instant: the last one published by then. There is no default.
+    /// The version in force at an instant: the last one published by then, else the first,
+    /// because nothing else could ever settle what was paid before it. There is no default.
     pub fn in_force(history: &[Self], at: Timestamp) -> Option<&Self> {
         let published = history.iter().filter(|scheme| scheme.published_at <= at);
-        published.max_by_key(|scheme| (scheme.published_at, scheme.version))
+        let last = published.max_by_key(|scheme| (scheme.published_at, scheme.version));
+        last.or_else(|| history.iter().min_by_key(|scheme| scheme.version))
     }
 }
 
@@ -167,10 +169,17 @@ mod tests {
     fn the_last_published_version_is_in_force() {
         let history = [scheme(3, 300), scheme(1, 100), scheme(2, 300)];
         let version = |second| RateScheme::in_force(&history, at(second)).map(|s| s.version);
-        assert_eq!(version(99), None);
         assert_eq!(version(100), Some(1));
         assert_eq!(version(299), Some(1));
         assert_eq!(version(300), Some(3));
+    }
+
+    #[test]
+    fn the_first_version_counts_for_what_was_before_it() {
+        let history = [scheme(3, 300), scheme(1, 100), scheme(2, 300)];
+        let version = |second| RateScheme::in_force(&history, at(second)).map(|s| s.version);
+        assert_eq!((version(99), version(0)), (Some(1), Some(1)));
+        assert_eq!(RateScheme::in_force(&[], at(99)), None);
     }
 
     #[test]

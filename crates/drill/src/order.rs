@@ -6,6 +6,7 @@ use std::fmt;
 use mesh::reason_of;
 use proto::sandbox::v1::PayChargeRequest;
 use proto::shop::v1::PayType;
+use proto::trade::v1::get_order_request::Number;
 use proto::trade::v1::{
     BindPayerRequest, CreateOrderRequest, GetOrderRequest, GetTimelineRequest, Order, OrderStatus,
     PayOrderRequest, PayOrderResponse,
@@ -196,7 +197,10 @@ fn answered(answer: PayOrderResponse) -> Tried {
 }
 
 async fn is_paid(peers: &Peers, order_no: String) -> Result<bool, Status> {
-    let request = GetOrderRequest { order_no };
+    let request = GetOrderRequest {
+        number: Some(Number::OrderNo(order_no)),
+        min_version: 0,
+    };
     let asked = persist(|| {
         let (mut trade, request) = (peers.trade.clone(), request.clone());
         async move { trade.get_order(request).await }

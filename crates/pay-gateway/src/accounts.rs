@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::PayType;
+use domain::Direction;
 use mesh::Context;
 use prost::Message;
 use proto::shop::v1::list_merchant_accounts_request::Owner;
@@ -18,11 +18,13 @@ use seam::net::Net;
 use seam::{Clock, Ids};
 use store::cache::{Cache, ReadThrough, ReadThroughSettings};
 
-use crate::channel::Channel;
 use crate::channel::http::{ChannelHttp, HttpSettings};
 use crate::channel::swiftpass::{self, Signer, Swiftpass};
+use crate::channel::{Channel, Limited};
 use crate::config::PayGatewayConfig;
 use crate::error::GatewayError;
+use crate::payment::{Account, Asked};
+use crate::rotation::{Rotation, by_weight};
 
 const ASK: Duration = Duration::from_secs(2);
 
@@ -44,7 +46,8 @@ pub(crate) struct Accounts {
     config: PayGatewayConfig,
     net: Arc<dyn Net>,
     ids: Arc<dyn Ids>,
-    adapters: Mutex<HashMap<(i64, String), Arc<dyn Channel>>>,
+    rotation: Rotation,
+    adapters: Mutex<HashMap<Account, Arc<dyn Channel>>>,
 }
 
 impl Accounts {
@@ -62,7 +65,8 @@ impl Accounts {
         };
         Ok(Self {
             shops: peers.shops,
-            known: ReadThrough::new(settings, peers.cache, clock),
+            known: ReadThrough::new(settings, Arc::clone(&peers.cache), clock),
+            rotation: Rotation(peers.cache),
             signers,
             config,
             net: peers.net,
@@ -71,21 +75,22 @@ impl Accounts {
         })
     }
 
-    /// The account that takes a shop's payment: by weight among those that are enabled.
-    pub(crate) async fn pick(
-        &self,
-        shop_id: i64,
-        pay_type: PayType,
-    ) -> Result<Option<MerchantAccount>, GatewayError> {
-        let key = format!("shop:{shop_id}");
-        let accounts = self.ask(&key, Owner::ShopId(shop_id)).await?;
+    /// The account that takes a shop's payment: by weight among those that are enabled; a
+    /// payer who scans gets another one next time, if there is another.
+    pub(crate) async fn pick(&self, asked: &Asked) -> Result<Option<Account>, GatewayError> {
+        let key = format!("shop:{}", asked.shop_id);
+        let accounts = self.ask(&key, Owner::ShopId(asked.shop_id)).await?;
         let fits = |account: &&MerchantAccount| {
             account.enabled
-                && account.pay_type == i32::from(pay_type.code())
+                && account.pay_type == i32::from(asked.pay_type.code())
                 && self.signers.contains_key(&account.key_name)
         };
         let fitting: Vec<&MerchantAccount> = accounts.iter().filter(fits).collect();
-        Ok(by_weight(&fitting, self.ids.bits()).cloned())
+        let picked = match asked.pay_type.direction() {
+            Direction::CustomerScans => self.rotation.next(asked, &fitting, self.ids.bits()).await,
+            Direction::MerchantScans => by_weight(&fitting, self.ids.bits()),
+        };
+        Ok(picked.map(Account::of))
     }
 
     /// The signers that may have signed a message of a channel's merchant.
@@ -108,48 +113,47 @@ impl Accounts {
             .collect())
     }
 
-    /// The adapter an account is spoken to through; each has a connection pool of its own.
-    pub(crate) fn channel(&self, account: &MerchantAccount) -> Option<Arc<dyn Channel>> {
+    /// The adapter an account is spoken to through; each has a connection pool and a limit of
+    /// its own.
+    pub(crate) fn channel(&self, account: &Account) -> Option<Arc<dyn Channel>> {
         let signer = self.signers.get(&account.key_name)?;
         let mut adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (account.account_id, account.key_name.clone());
         let made = adapters
-            .entry(key)
+            .entry(account.clone())
             .or_insert_with(|| Arc::new(self.swiftpass(account, signer)));
         Some(Arc::clone(made))
     }
 
-    fn swiftpass(&self, account: &MerchantAccount, signer: &Signer) -> Swiftpass {
+    fn swiftpass(&self, account: &Account, signer: &Signer) -> Limited<Swiftpass> {
         let config = &self.config.swiftpass;
         let http = HttpSettings {
             connect_timeout: config.connect_timeout,
             ..HttpSettings::default()
         };
         let agent = Some(account.sign_agentno.clone()).filter(|agent| !agent.is_empty());
+        let callback_url = self.config.callback_url.trim_end_matches('/');
         let account = swiftpass::Account {
             gateway_url: config.gateway_url.clone(),
             mch_id: account.mch_id.clone(),
             sign_agentno: agent,
-            notify_url: format!(
-                "{}/callback/swiftpass",
-                self.config.callback_url.trim_end_matches('/')
-            ),
+            notify_url: format!("{callback_url}/callback/swiftpass"),
             signer: signer.clone(),
         };
-        Swiftpass::new(
-            account,
-            ChannelHttp::new(Arc::clone(&self.net), http),
-            Arc::clone(&self.ids),
-        )
+        let http = ChannelHttp::new(Arc::clone(&self.net), http);
+        let channel = Swiftpass::new(account, http, Arc::clone(&self.ids));
+        Limited::new("swiftpass", channel, config.concurrency)
     }
 
     async fn ask(&self, key: &str, owner: Owner) -> Result<Vec<MerchantAccount>, GatewayError> {
         let mut shops = self.shops.clone();
         let load = move || {
-            let request = ListMerchantAccountsRequest { owner: Some(owner) };
             // Others may wait for the same answer: its deadline is its own.
             Context::background(ASK).scope(async move {
-                let answer = shops.list_merchant_accounts(request).await?.into_inner();
+                let accounts = all_of(&mut shops, owner).await?;
+                let answer = ListMerchantAccountsResponse {
+                    accounts,
+                    ..Default::default()
+                };
                 Ok(Some(answer.encode_to_vec()).filter(|_| !answer.accounts.is_empty()))
             })
         };
@@ -168,33 +172,24 @@ impl Accounts {
     }
 }
 
-fn by_weight<'a>(accounts: &[&'a MerchantAccount], random: u64) -> Option<&'a MerchantAccount> {
-    let weight = |account: &MerchantAccount| u64::from(account.weight.unsigned_abs().max(1));
-    let total: u64 = accounts.iter().map(|account| weight(account)).sum();
-    let mut left = random.checked_rem(total)?;
-    accounts.iter().copied().find(|account| {
-        let here = left < weight(account);
-        left = left.saturating_sub(weight(account));
-        here
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accounts_are_picked_by_their_weight() {
-        let account = |account_id, weight| MerchantAccount {
-            account_id,
-            weight,
-            ..MerchantAccount::default()
-        };
-        let (small, large) = (account(1, 100), account(2, 300));
-        let picked =
-            |random| by_weight(&[&small, &large], random).map(|account| account.account_id);
-        let ones = (0..400).filter(|&random| picked(random) == Some(1)).count();
-        assert_eq!(ones, 100);
-        assert_eq!(by_weight(&[], 7), None);
+async fn all_of(
+    shops: &mut ShopServiceClient<mesh::Client>,
+    owner: Owner,
+) -> Result<Vec<MerchantAccount>, tonic::Status> {
+    let mut accounts = Vec::new();
+    let mut request = ListMerchantAccountsRequest {
+        owner: Some(owner),
+        ..Default::default()
+    };
+    loop {
+        let page = shops
+            .list_merchant_accounts(request.clone())
+            .await?
+            .into_inner();
+        accounts.extend(page.accounts);
+        if page.next_page_token.is_empty() {
+            return Ok(accounts);
+        }
+        request.page_token = page.next_page_token;
     }
 }

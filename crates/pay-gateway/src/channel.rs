@@ -3,6 +3,8 @@
 
 pub mod fields;
 pub mod http;
+pub mod limited;
+pub mod query;
 pub mod swiftpass;
 pub mod value;
 
@@ -13,10 +15,13 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::PayType;
 use jiff::Timestamp;
 use thiserror::Error;
 
 pub use fields::Fields;
+pub use limited::Limited;
+pub use query::{Paid, Query, QueryAnswer};
 
 /// The longest message read from a channel, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -31,13 +36,18 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Prepares a payment that the customer makes (c→b). Called at most once per `out_trade_no`.
     async fn prepay(&self, prepay: &Prepay) -> PrepayAnswer;
+
+    /// Asks what became of a payment; as often as one likes.
+    async fn query(&self, query: &Query) -> QueryAnswer;
 }
 
-/// What a channel can do; what is false here is answered `NotSent`.
+/// What a channel can do; what is false here is answered `NotSent`, or `NoEvidence` to a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
     /// The customer scans or taps, and pays on an own device (c→b).
     pub prepay: bool,
+    /// It can be asked what became of a payment.
+    pub query: bool,
 }
 
 /// A payment to prepare.
@@ -45,9 +55,11 @@ pub struct Abilities {
 pub struct Prepay {
     /// Our number for the attempt; 5 to 32 letters, digits or underscores.
     pub out_trade_no: String,
+    /// How it is to be paid; one the channel does not prepare is answered `NotSent`.
+    pub pay_type: PayType,
     /// What the payer reads on the bill.
     pub description: String,
-    /// The payer's identity at the channel (WeChat: `sub_openid`).
+    /// The payer's identity in the wallet (WeChat: `sub_openid`; Alipay: user id or login).
     pub payer_id: String,
     /// The payer's IPv4 address.
     pub client_ip: String,
@@ -70,6 +82,8 @@ pub enum PrepayAnswer {
         pay_info: String,
         /// The channel's number for what it prepared, if it gave one.
         channel_prepay_id: Option<String>,
+        /// A page that does the same for a payer who is only sent somewhere, if there is one.
+        pay_url: Option<String>,
     },
     /// The channel refused, under its signature.
     Declined {
@@ -88,6 +102,18 @@ pub enum PrepayAnswer {
         /// For people.
         why: String,
     },
+}
+
+impl PrepayAnswer {
+    /// The stable name in metrics.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Ready { .. } => "READY",
+            Self::Declined { .. } => "DECLINED",
+            Self::Unknown { .. } => "UNKNOWN",
+            Self::NotSent { .. } => "NOT_SENT",
+        }
+    }
 }
 
 /// Tells the answer without `pay_info`, which lets its holder pay.

@@ -21,6 +21,8 @@ pub struct PayGatewayConfig {
     /// How long merchant accounts are believed without asking shop-center again.
     #[serde(with = "humantime_serde")]
     pub account_cache: Duration,
+    /// The polls of live payments run this many times as fast: 1, except in demos and tests.
+    pub poll_compression: u32,
     /// Swiftpass (威富通).
     pub swiftpass: SwiftpassConfig,
 }
@@ -37,6 +39,8 @@ pub struct SwiftpassConfig {
     /// The time a whole call may take; ends before pay-gateway's own caller stops waiting.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
+    /// How many calls one account makes at once; more are refused before they are sent.
+    pub concurrency: usize,
     /// Signing keys, by the name merchant accounts know them under.
     pub keys: BTreeMap<String, KeyConfig>,
 }
@@ -57,6 +61,7 @@ impl Default for PayGatewayConfig {
             database: DatabaseConfig::default(),
             callback_url: String::new(),
             account_cache: Duration::from_secs(30),
+            poll_compression: 1,
             swiftpass: SwiftpassConfig::default(),
         }
     }
@@ -68,6 +73,7 @@ impl Default for SwiftpassConfig {
             gateway_url: "https://pay.swiftpass.cn/pay/gateway".to_owned(),
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
+            concurrency: 64,
             keys: BTreeMap::new(),
         }
     }
@@ -84,6 +90,10 @@ impl PayGatewayConfig {
         }
         if self.swiftpass.timeout > Duration::from_secs(7) || self.swiftpass.timeout.is_zero() {
             return Err("pay_gateway.swiftpass.timeout must be above 0 and at most 7s".to_owned());
+        }
+        if self.swiftpass.concurrency == 0 || self.poll_compression == 0 {
+            let keys = "pay_gateway.swiftpass.concurrency and pay_gateway.poll_compression";
+            return Err(format!("{keys} must be 1 or above"));
         }
         self.swiftpass.signers().map(|_| ())
     }

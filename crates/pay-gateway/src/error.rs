@@ -6,16 +6,20 @@ use std::time::Duration;
 use domain::OutTradeNo;
 use mesh::{ErrorKind, Fault};
 use store::{CommitError, StoreError};
+use work::Violations;
 
 /// An error of pay-gateway.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The request's fields, each with what would be right.
-    #[error("{} field(s) are not valid", .0.len())]
-    Invalid(Vec<(&'static str, String)>),
+    /// The request is wrong; every field that is, is named.
+    #[error(transparent)]
+    Invalid(#[from] Violations),
     /// The attempt exists with another content.
     #[error("payment {0} exists with another content")]
     PaymentDiffers(OutTradeNo),
+    /// No such payment.
+    #[error("payment {0} does not exist")]
+    PaymentNotFound(OutTradeNo),
     /// Another payment of the order is live.
     #[error("another payment of the order of {0} is live")]
     PaymentInProgress(OutTradeNo),
@@ -65,16 +69,9 @@ impl GatewayError {
     fn fault(&self) -> Fault {
         let text = self.to_string();
         match self {
-            Self::Invalid(fields) => {
-                let mut fields = fields.iter();
-                let first = fields
-                    .next()
-                    .map_or(("request", "it is not valid"), |(f, d)| (*f, d));
-                fields.fold(Fault::invalid(first.0, first.1), |fault, (f, d)| {
-                    fault.field(f, d)
-                })
-            }
+            Self::Invalid(violations) => violations.fault(),
             Self::PaymentDiffers(_) => Fault::new(ErrorKind::Exists, "PAYMENT_DIFFERS", text),
+            Self::PaymentNotFound(_) => Fault::new(ErrorKind::NotFound, "PAYMENT_NOT_FOUND", text),
             Self::PaymentInProgress(_) => {
                 Fault::new(ErrorKind::Precondition, "PAYMENT_IN_PROGRESS", text)
             }

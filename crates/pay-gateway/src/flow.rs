@@ -1,7 +1,10 @@
 //! What pay-gateway does, a use case a file; and what they share.
 
 pub(crate) mod events;
+pub(crate) mod examine;
+pub(crate) mod fence;
 pub(crate) mod prepay;
+pub(crate) mod query;
 pub(crate) mod receive;
 
 use domain::{Finding, Live, Source, Step};

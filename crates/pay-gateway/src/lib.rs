@@ -13,10 +13,16 @@ mod error;
 mod flow;
 mod payment;
 mod queries;
+mod request;
+mod rotation;
 mod service;
+#[cfg(test)]
+mod tests;
 
 mod job {
     pub(crate) mod inbox;
+    pub(crate) mod poll;
+    pub(crate) mod reconsider;
 }
 
 use std::sync::Arc;
@@ -98,7 +104,11 @@ impl PayGateway {
 
     /// What obligations pay-gateway works off.
     pub fn jobs(&self) -> Vec<Arc<dyn Job>> {
-        vec![Arc::new(job::inbox::Inbox(self.clone()))]
+        vec![
+            Arc::new(job::inbox::Inbox(self.clone())),
+            Arc::new(job::poll::Poll(self.clone())),
+            Arc::new(job::reconsider::Reconsider(self.clone())),
+        ]
     }
 
     /// Waits for calls to channels, writes what waits, then stops.

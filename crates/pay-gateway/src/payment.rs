@@ -10,7 +10,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use prost::Message;
-use proto::gateway::v1::{PaymentEvent, PaymentFact};
+use proto::gateway::v1::{Finder, PaymentEvent, PaymentFact};
 use store::feed::Event;
 use store::{Db, Guard, Row, StoreError, Value, Write, row};
 
@@ -51,19 +51,49 @@ pub(crate) struct Asked {
 }
 
 /// The account that takes the money; fixed for the payment's life.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Account {
     pub(crate) id: i64,
     pub(crate) mch_id: String,
     pub(crate) key_name: String,
+    pub(crate) sign_agentno: String,
 }
 
 /// A line of a payment's story.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) event: &'static str,
-    pub(crate) actor: &'static str,
+    pub(crate) actor: Actor,
     pub(crate) detail: String,
+}
+
+/// Who or what caused a line of a payment's story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Actor {
+    Rpc,
+    Reply,
+    Callback,
+    Query,
+}
+
+impl Actor {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rpc => "rpc",
+            Self::Reply => "reply",
+            Self::Callback => "callback",
+            Self::Query => "query",
+        }
+    }
+
+    // Who found what trade is told of.
+    fn finder(self) -> Finder {
+        match self {
+            Self::Rpc | Self::Reply => Finder::Reply,
+            Self::Callback => Finder::Callback,
+            Self::Query => Finder::Query,
+        }
+    }
 }
 
 static CREATED: Guard = Guard {
@@ -141,6 +171,7 @@ impl StoredPayment {
             account.id,
             account.mch_id.clone(),
             account.key_name.clone(),
+            account.sign_agentno.clone(),
             self.pay_info.clone(),
             self.channel_trade_no.clone(),
             self.paid_at,
@@ -152,7 +183,7 @@ impl StoredPayment {
         let write =
             Write::new("payment/create", &CREATED, guard).insert(&queries::PAYMENT_LOG_INSERT, log);
         let write = self.owe(write, &[], self.created_at);
-        self.tell(write, tell, self.created_at)
+        self.tell(write, tell, (line.actor, self.created_at))
     }
 
     /// The write that changes `self` into `to`, which must be the next version of it.
@@ -184,7 +215,11 @@ impl StoredPayment {
         if let Some(due) = effects.and_then(|effects| effects.due) {
             write = write.arm(due.code(), to.owes(), at);
         }
-        to.tell(write, effects.and_then(|effects| effects.tell), at)
+        to.tell(
+            write,
+            effects.and_then(|effects| effects.tell),
+            (line.actor, at),
+        )
     }
 
     /// A copy at the next version, in `state` with what comes of it.
@@ -237,7 +272,7 @@ impl StoredPayment {
         }
     }
 
-    fn tell(&self, write: Write, tell: Option<Tell>, at: Timestamp) -> Write {
+    fn tell(&self, write: Write, tell: Option<Tell>, (actor, at): (Actor, Timestamp)) -> Write {
         let Some(tell) = tell else { return write };
         let fact = match tell {
             Tell::Succeeded => PaymentFact::Succeeded,
@@ -252,6 +287,7 @@ impl StoredPayment {
         let message = PaymentEvent {
             payment: Some(payment),
             fact: fact.into(),
+            finder: actor.finder().into(),
         };
         write.publish(Event {
             aggregate: "payment",
@@ -276,7 +312,7 @@ impl StoredPayment {
             from.map_or(0, PaymentState::code),
             self.state.code(),
             line.event,
-            line.actor,
+            line.actor.name(),
             detail,
             mesh::Context::current().trace_id()
         ]
@@ -310,6 +346,7 @@ impl StoredPayment {
                 id: row.int("account_id")?,
                 mch_id: row.text("mch_id")?,
                 key_name: row.text("key_name")?,
+                sign_agentno: row.text("sign_agentno")?,
             },
             pay_info: row.opt_text("pay_info")?,
             channel_trade_no: row.opt_text("channel_trade_no")?,

@@ -60,13 +60,14 @@ impl Service {
 }
 
 pub async fn shop_center(ground: &Ground) -> Result<ShopCenter, Failure> {
-    let database = Service::ShopCenter.database(ground)?;
-    Ok(ShopCenter::open(
-        &database,
-        Arc::clone(&ground.clock),
-        Arc::clone(&ground.ids),
-    )
-    .await?)
+    let config = ground.config.shop_center.clone();
+    config.validate()?;
+    let parts = shop_center::Parts {
+        config,
+        database: Service::ShopCenter.database(ground)?,
+        cache: Arc::clone(&ground.cache),
+    };
+    Ok(ShopCenter::open(parts, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?)
 }
 
 pub async fn rate(ground: &Ground) -> Result<Rate, Failure> {

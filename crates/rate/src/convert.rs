@@ -4,46 +4,34 @@ use domain::{EffectiveRate, Fen, FutureRate, PayType, Ppm, RateScheme};
 use jiff::Timestamp;
 use proto::rate::v1;
 use proto::time::{from_proto, to_proto};
+use work::{Page, PageSizes, Violations};
 
 use crate::model::Owner;
-use crate::{RateError, Violation};
 
 /// A value, or how to put the field right.
 type Read<T> = Result<T, String>;
-
-#[derive(Default)]
-struct Fields(Vec<Violation>);
-
-impl Fields {
-    fn take<T>(&mut self, field: &'static str, read: Read<T>) -> Option<T> {
-        read.map_err(|fix| self.0.push(Violation { field, fix }))
-            .ok()
-    }
-}
 
 /// The scheme a request wants published; it counts from `published_at` on.
 pub(crate) fn scheme(
     message: Option<v1::RateScheme>,
     published_at: Timestamp,
-) -> Result<(Owner, RateScheme), RateError> {
+) -> Result<(Owner, RateScheme), Violations> {
     let Some(message) = message else {
-        return Err(wrong("scheme", "must be set"));
+        return Err(Violations::of("scheme", "must be set"));
     };
-    let mut fields = Fields::default();
-    let shop_id = fields.take("scheme.shop_id", positive(message.shop_id));
-    let pay_type = fields.take("scheme.pay_type", pay_type(message.pay_type));
-    let version = fields.take("scheme.version", positive(message.version));
-    let current = fields.take("scheme.current_ppm", ppm(message.current_ppm));
-    let future = future(&message, &mut fields);
-    let min = fields.take("scheme.min_fee_fen", fee(message.min_fee_fen));
-    let cap = fields.take(
+    let mut wrong = Violations::default();
+    let shop_id = wrong.take("scheme.shop_id", positive(message.shop_id));
+    let pay_type = wrong.take("scheme.pay_type", pay_type(message.pay_type));
+    let version = wrong.take("scheme.version", positive(message.version));
+    let current = wrong.take("scheme.current_ppm", ppm(message.current_ppm));
+    let future = future(&message, &mut wrong);
+    let min = wrong.take("scheme.min_fee_fen", fee(message.min_fee_fen));
+    let cap = wrong.take(
         "scheme.cap_fee_fen",
         cap(message.cap_fee_fen, message.min_fee_fen),
     );
     match (shop_id.zip(pay_type), version, current, min, cap) {
-        (Some(owner), Some(version), Some(current), Some(min), Some(cap))
-            if fields.0.is_empty() =>
-        {
+        (Some(owner), Some(version), Some(current), Some(min), Some(cap)) if wrong.is_empty() => {
             let (shop_id, pay_type) = owner;
             let scheme = RateScheme {
                 version,
@@ -55,12 +43,12 @@ pub(crate) fn scheme(
             };
             Ok((Owner { shop_id, pay_type }, scheme))
         }
-        _ => Err(RateError::Invalid(fields.0)),
+        _ => Err(wrong),
     }
 }
 
 // Half a future is wrong; so `None` means none only while no field is.
-fn future(message: &v1::RateScheme, fields: &mut Fields) -> Option<FutureRate> {
+fn future(message: &v1::RateScheme, wrong: &mut Violations) -> Option<FutureRate> {
     let rate = message.future_ppm.map(ppm);
     let begin = message.future_begin_time.as_ref().map(begin_time);
     if rate.is_none() && begin.is_none() {
@@ -68,47 +56,70 @@ fn future(message: &v1::RateScheme, fields: &mut Fields) -> Option<FutureRate> {
     }
     let rate = rate.unwrap_or_else(|| Err("must be set with future_begin_time".to_owned()));
     let begin = begin.unwrap_or_else(|| Err("must be set with future_ppm".to_owned()));
-    let rate = fields.take("scheme.future_ppm", rate);
-    FutureRate::of(rate, fields.take("scheme.future_begin_time", begin))
+    let rate = wrong.take("scheme.future_ppm", rate);
+    FutureRate::of(rate, wrong.take("scheme.future_begin_time", begin))
 }
 
 /// Whose rate is asked for, and the instant.
 pub(crate) fn asked(
     request: &v1::GetEffectiveRateRequest,
-) -> Result<(Owner, Timestamp), RateError> {
-    let mut fields = Fields::default();
-    let shop_id = fields.take("shop_id", positive(request.shop_id));
-    let pay_type = fields.take("pay_type", pay_type(request.pay_type));
+) -> Result<(Owner, Timestamp), Violations> {
+    let mut wrong = Violations::default();
+    let owner = owner(request.shop_id, request.pay_type, &mut wrong);
     let at = request.at_time.as_ref().ok_or("must be set".to_owned());
-    let at = fields.take("at_time", at.and_then(time));
-    match (shop_id, pay_type, at) {
-        (Some(shop_id), Some(pay_type), Some(at)) => Ok((Owner { shop_id, pay_type }, at)),
-        _ => Err(RateError::Invalid(fields.0)),
-    }
+    let at = wrong.take("at_time", at.and_then(time));
+    owner.zip(at).ok_or(wrong)
 }
 
-/// The error for one wrong field.
-pub(crate) fn wrong(field: &'static str, fix: &str) -> RateError {
-    RateError::Invalid(vec![Violation {
-        field,
-        fix: fix.to_owned(),
-    }])
+/// What is to be quoted, when it is paid `now` unless the request says otherwise.
+pub(crate) fn quoted(
+    request: &v1::QuoteFeeRequest,
+    now: Timestamp,
+) -> Result<(Owner, (Fen, Timestamp)), Violations> {
+    let mut wrong = Violations::default();
+    let owner = owner(request.shop_id, request.pay_type, &mut wrong);
+    let amount = wrong.take("amount_fen", positive(request.amount_fen));
+    let at = wrong.take("at_time", request.at_time.as_ref().map_or(Ok(now), time));
+    let asked = amount.map(Fen::new).zip(at);
+    owner.zip(asked).ok_or(wrong)
 }
 
-/// The error for a scheme that the rules refuse.
-pub(crate) fn refused(error: domain::RateError) -> RateError {
+const SIZES: PageSizes = PageSizes {
+    default: 100,
+    most: 1000,
+};
+
+/// Whose history is asked for, and which part of it.
+pub(crate) fn history(request: &v1::ListRateHistoryRequest) -> Result<(Owner, Page), Violations> {
+    let mut wrong = Violations::default();
+    let owner = owner(request.shop_id, request.pay_type, &mut wrong);
+    let query = format!("rates:{}:{}", request.shop_id, request.pay_type);
+    let asked = (request.page_size, request.page_token.as_str());
+    let page = Page::read(&mut wrong, asked, query, SIZES);
+    owner.zip(page).ok_or(wrong)
+}
+
+fn owner(shop_id: i64, pay_type_number: i32, wrong: &mut Violations) -> Option<Owner> {
+    let shop_id = wrong.take("shop_id", positive(shop_id));
+    let pay_type = wrong.take("pay_type", pay_type(pay_type_number));
+    let (shop_id, pay_type) = shop_id.zip(pay_type)?;
+    Some(Owner { shop_id, pay_type })
+}
+
+/// What a scheme that the rules refuse has wrong.
+pub(crate) fn refused(error: domain::RateError) -> Violations {
     let field = match error {
         domain::RateError::Version(_) => "scheme.version",
         domain::RateError::NegativeMin(_) => "scheme.min_fee_fen",
         domain::RateError::CapBelowMin { .. } => "scheme.cap_fee_fen",
         domain::RateError::BeginsInThePast => {
-            return wrong(
+            return Violations::of(
                 "scheme.future_begin_time",
                 "must not be before the scheme is published, which is now",
             );
         }
     };
-    wrong(field, &error.to_string())
+    Violations::of(field, error.to_string())
 }
 
 fn positive(number: i64) -> Read<i64> {
@@ -125,7 +136,7 @@ fn pay_type(number: i32) -> Read<PayType> {
     let named = proto::shop::v1::PayType::try_from(number).ok();
     let code = named.and_then(|_| i16::try_from(number).ok());
     let pay_type = code.and_then(|code| PayType::from_code(code).ok());
-    pay_type.ok_or_else(|| "must be PAY_TYPE_SWIFTPASS_WECHAT".to_owned())
+    pay_type.ok_or_else(|| "must be a pay type, e.g. PAY_TYPE_SWIFTPASS_WECHAT".to_owned())
 }
 
 fn ppm(number: i32) -> Read<Ppm> {

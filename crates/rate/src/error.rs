@@ -1,31 +1,20 @@
 //! What can go wrong here, and which kind of failed call it is.
 
-use std::time::Duration;
-
 use domain::PayType;
 use jiff::Timestamp;
 use mesh::{ErrorKind, Fault};
-use store::{CommitError, Refusal, StoreError};
+use store::StoreError;
 use tonic::Status;
-use tracing::error;
+use work::Violations;
 
 use crate::model::Owner;
-
-/// A field of a request that is wrong, and how to put it right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Its path in the request.
-    pub field: &'static str,
-    /// What it must be.
-    pub fix: String,
-}
 
 /// Why a call was not served.
 #[derive(Debug, thiserror::Error)]
 pub enum RateError {
     /// The request is wrong; every field that is, is named.
-    #[error("{}", listed(.0))]
-    Invalid(Vec<Violation>),
+    #[error(transparent)]
+    Invalid(#[from] Violations),
     /// The version is taken by other content, or is not the next.
     #[error(
         "version {version} of the scheme of shop {shop_id} for {pay_type} cannot be published, \
@@ -41,8 +30,8 @@ pub enum RateError {
         /// What can be published.
         next: i64,
     },
-    /// No scheme had been published then.
-    #[error("shop {shop_id} had no rate for {pay_type} at {at}")]
+    /// No scheme was ever published.
+    #[error("shop {shop_id} has no rate for {pay_type} at {at}: publish its first scheme")]
     NotFound {
         /// The shop.
         shop_id: i64,
@@ -84,91 +73,30 @@ impl RateError {
         }
     }
 
-    /// The kind of failed call.
-    pub fn kind(&self) -> ErrorKind {
+    fn fault(&self) -> Fault {
+        let of = |kind, reason| Fault::new(kind, reason, self.to_string());
         match self {
-            Self::Invalid(_) => ErrorKind::Invalid,
-            Self::VersionConflict { .. } => ErrorKind::Conflict,
-            Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Setting { .. } => ErrorKind::Internal,
-            Self::Store(error) => store_kind(error),
-        }
-    }
-
-    /// A stable word for callers, logs and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Invalid(_) => "INVALID_ARGUMENT",
-            Self::VersionConflict { .. } => "RATE_VERSION_CONFLICT",
-            Self::NotFound { .. } => "RATE_NOT_FOUND",
-            Self::Setting { .. } => "SETTING_INVALID",
-            Self::Store(error) => error.reason(),
-        }
-    }
-
-    // What callers are told; what the database said stays in the log.
-    fn message(&self) -> String {
-        match (self, self.kind()) {
-            (Self::Store(_), ErrorKind::Internal) => "the database failed".to_owned(),
-            (Self::Store(_), ErrorKind::Unavailable) => {
-                "the database is away, try again".to_owned()
+            Self::Invalid(violations) => violations.fault(),
+            Self::VersionConflict {
+                shop_id,
+                version,
+                next,
+                ..
+            } => of(ErrorKind::Conflict, "RATE_VERSION_CONFLICT")
+                .with("shop_id", shop_id)
+                .with("version", version)
+                .with("next_version", next),
+            Self::NotFound { shop_id, .. } => {
+                of(ErrorKind::NotFound, "RATE_NOT_FOUND").with("shop_id", shop_id)
             }
-            _ => self.to_string(),
-        }
-    }
-}
-
-impl From<RateError> for Fault {
-    fn from(error: RateError) -> Self {
-        let kind = error.kind();
-        let fault = Fault::new(kind, error.reason(), error.message());
-        let fault = match kind {
-            ErrorKind::Unavailable | ErrorKind::Throttled => fault.retry_after(RETRY_AFTER),
-            _ => fault,
-        };
-        match &error {
-            RateError::Invalid(violations) => violations
-                .iter()
-                .fold(fault, |fault, v| fault.field(v.field, &v.fix)),
-            RateError::VersionConflict { next, .. } => fault.with("next_version", next),
-            _ => fault,
+            Self::Setting { .. } => of(ErrorKind::Internal, "SETTING_INVALID"),
+            Self::Store(error) => work::fault_of(error),
         }
     }
 }
 
 impl From<RateError> for Status {
     fn from(error: RateError) -> Self {
-        if error.kind() == ErrorKind::Internal {
-            error!(%error, reason = error.reason(), "call failed");
-        }
-        Fault::from(error).into()
+        error.fault().into()
     }
-}
-
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-fn store_kind(error: &StoreError) -> ErrorKind {
-    let StoreError::Commit(error) = error else {
-        let away = matches!(error, StoreError::Unavailable(_));
-        return if away {
-            ErrorKind::Unavailable
-        } else {
-            ErrorKind::Internal
-        };
-    };
-    match error {
-        CommitError::Conflict { .. } => ErrorKind::Conflict,
-        // Repeating the call finds out: what was written has the caller's version.
-        CommitError::Unknown(_) => ErrorKind::Unavailable,
-        CommitError::Refused { refusal, .. } => match refusal {
-            Refusal::QueueFull => ErrorKind::Throttled,
-            Refusal::Closing | Refusal::Unavailable(_) => ErrorKind::Unavailable,
-            Refusal::Rejected(_) => ErrorKind::Internal,
-        },
-    }
-}
-
-fn listed(violations: &[Violation]) -> String {
-    let lines = violations.iter().map(|v| format!("{}: {}", v.field, v.fix));
-    lines.collect::<Vec<_>>().join("; ")
 }

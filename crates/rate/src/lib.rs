@@ -18,7 +18,7 @@ use seam::{Clock, Ids};
 use store::{Db, DbSettings};
 
 pub use config::RateConfig;
-pub use error::{RateError, Violation};
+pub use error::RateError;
 pub use service::Service;
 
 store::migrations!(pub MIGRATIONS = 100 => "0100_schemes");

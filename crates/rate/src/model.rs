@@ -2,6 +2,7 @@
 
 use domain::{Fen, FutureRate, PayType, Ppm, RateScheme};
 use store::{Row, StoreError, Value, row};
+use work::By;
 
 /// Whose scheme, for which payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(crate) struct Owner {
 }
 
 /// A scheme's row, as `rate_schemes/insert` wants it.
-pub(crate) fn row_of(owner: Owner, scheme: &RateScheme) -> Vec<Value> {
+pub(crate) fn row_of(owner: Owner, scheme: &RateScheme, by: &By) -> Vec<Value> {
     let RateScheme {
         version,
         current,
@@ -29,7 +30,9 @@ pub(crate) fn row_of(owner: Owner, scheme: &RateScheme) -> Vec<Value> {
         future.map(|future| future.begin),
         min.get(),
         cap.map(Fen::get),
-        published_at
+        published_at,
+        by.actor.as_str(),
+        by.trace_id.as_str()
     ]
 }
 

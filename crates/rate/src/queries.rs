@@ -6,4 +6,5 @@ store::queries! {
     SCHEMES_GET = "rate_schemes/get";
     SCHEMES_LAST = "rate_schemes/last";
     SCHEMES_IN_FORCE = "rate_schemes/in_force";
+    SCHEMES_HISTORY = "rate_schemes/history";
 }

@@ -2,10 +2,13 @@
 
 use proto::rate::v1::rate_service_server::RateService;
 use proto::rate::v1::{
-    GetEffectiveRateRequest, GetEffectiveRateResponse, SetRateSchemeRequest, SetRateSchemeResponse,
+    GetEffectiveRateRequest, GetEffectiveRateResponse, ListRateHistoryRequest,
+    ListRateHistoryResponse, QuoteFeeRequest, QuoteFeeResponse, SetRateSchemeRequest,
+    SetRateSchemeResponse,
 };
 use store::Db;
 use tonic::{Request, Response, Status};
+use work::By;
 
 use crate::{convert, flow};
 
@@ -26,9 +29,10 @@ impl RateService for Service {
         &self,
         request: Request<SetRateSchemeRequest>,
     ) -> Result<Response<SetRateSchemeResponse>, Status> {
+        let by = By::of(request.metadata());
         let now = self.db.clock().now();
         let (owner, wanted) = convert::scheme(request.into_inner().scheme, now)?;
-        let published = flow::set_rate_scheme(&self.db, owner, wanted).await?;
+        let published = flow::set_rate_scheme(&self.db, owner, (wanted, &by)).await?;
         let scheme = Some(convert::message(owner, &published.scheme));
         Ok(Response::new(SetRateSchemeResponse {
             scheme,
@@ -44,5 +48,28 @@ impl RateService for Service {
         let rate = flow::get_effective_rate(&self.db, owner, at).await?;
         let rate = Some(convert::effective(&rate));
         Ok(Response::new(GetEffectiveRateResponse { rate }))
+    }
+
+    async fn quote_fee(
+        &self,
+        request: Request<QuoteFeeRequest>,
+    ) -> Result<Response<QuoteFeeResponse>, Status> {
+        let now = self.db.clock().now();
+        let (owner, asked) = convert::quoted(request.get_ref(), now)?;
+        let (settled, rate) = flow::quote_fee(&self.db, owner, asked).await?;
+        Ok(Response::new(QuoteFeeResponse {
+            fee_fen: settled.fee.get(),
+            net_fen: settled.net.get(),
+            rate: Some(convert::effective(&rate)),
+        }))
+    }
+
+    async fn list_rate_history(
+        &self,
+        request: Request<ListRateHistoryRequest>,
+    ) -> Result<Response<ListRateHistoryResponse>, Status> {
+        let (owner, page) = convert::history(request.get_ref())?;
+        let listed = flow::list_rate_history(&self.db, owner, page).await?;
+        Ok(Response::new(listed))
     }
 }

@@ -7,7 +7,8 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use proto::rate::v1::rate_service_server::RateService as _;
 use proto::rate::v1::{
-    EffectiveRate, GetEffectiveRateRequest, RateScheme, SetRateSchemeRequest, SetRateSchemeResponse,
+    EffectiveRate, GetEffectiveRateRequest, ListRateHistoryRequest, ListRateHistoryResponse,
+    QuoteFeeRequest, QuoteFeeResponse, RateScheme, SetRateSchemeRequest, SetRateSchemeResponse,
 };
 use proto::shop::v1::PayType;
 use proto::time::to_proto;
@@ -69,6 +70,41 @@ impl Bench {
             .get_effective_rate(Request::new(request))
             .await?;
         Ok(answer.into_inner().rate.unwrap())
+    }
+
+    async fn quote(
+        &self,
+        amount_fen: i64,
+        at: Option<Timestamp>,
+    ) -> Result<QuoteFeeResponse, Status> {
+        let request = Request::new(QuoteFeeRequest {
+            shop_id: 10,
+            pay_type: PayType::SwiftpassWechat.into(),
+            amount_fen,
+            at_time: at.map(to_proto),
+        });
+        self.service
+            .quote_fee(request)
+            .await
+            .map(Response::into_inner)
+    }
+
+    async fn history(
+        &self,
+        shop_id: i64,
+        size: i32,
+        token: &str,
+    ) -> Result<ListRateHistoryResponse, Status> {
+        let request = Request::new(ListRateHistoryRequest {
+            shop_id,
+            pay_type: PayType::SwiftpassWechat.into(),
+            page_size: size,
+            page_token: token.to_owned(),
+        });
+        self.service
+            .list_rate_history(request)
+            .await
+            .map(Response::into_inner)
     }
 
     /// Version and rate in force.
@@ -213,8 +249,8 @@ async fn history_answers_and_not_the_present() {
         bench.clock.advance(HOUR);
         let third = bench.clock.now();
         bench.set(scheme(3, 3000)).await.unwrap();
-        let refused = bench.get(first - TICK).await.unwrap_err();
-        assert_eq!(told(&refused), reason(Code::NotFound, "RATE_NOT_FOUND"));
+        assert_eq!(bench.rate_at(first - 24 * 365 * HOUR).await, (1, 6000));
+        assert_eq!(bench.rate_at(first - TICK).await, (1, 6000));
         assert_eq!(bench.rate_at(first).await, (1, 6000));
         assert_eq!(bench.rate_at(second - TICK).await, (1, 6000));
         assert_eq!(bench.rate_at(second).await, (2, 5000));
@@ -445,8 +481,8 @@ async fn a_corrupt_scheme_stops_its_own_shop_only() {
     bench
         .database
         .run(
-            "INSERT INTO rate_schemes VALUES (11, 43, 1, 6000, NULL, NULL, 5, 4, 0, 1);
-             INSERT INTO rate_schemes VALUES (12, 43, 1, 6000, NULL, NULL, 0, NULL, 0, 2)",
+            "INSERT INTO rate_schemes VALUES (11, 43, 1, 6000, NULL, NULL, 5, 4, 0, '', '', 1);
+             INSERT INTO rate_schemes VALUES (12, 43, 1, 6000, NULL, NULL, 0, NULL, 0, '', '', 2)",
         )
         .await;
     let now = Some(to_proto(bench.clock.now()));
@@ -466,4 +502,79 @@ async fn a_corrupt_scheme_stops_its_own_shop_only() {
     );
     assert_eq!(refused.message(), "the database failed");
     assert!(ask(10).await.is_ok() && ask(12).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_quote_is_what_the_settlement_will_be() {
+    for engine in ENGINES {
+        let bench = Bench::on(engine).await;
+        let now = bench.clock.now();
+        let limits = RateScheme {
+            min_fee_fen: 2,
+            cap_fee_fen: Some(5000),
+            ..scheme(1, 6000)
+        };
+        bench
+            .set(with_future(limits, 3800, now + HOUR))
+            .await
+            .unwrap();
+        for (amount, at, fee) in [
+            (1, None, 1),
+            (100, None, 2),
+            (10_000, None, 60),
+            (10_000, Some(now + HOUR), 38),
+            (10_000, Some(now - HOUR), 60),
+            (100_000_000, None, 5000),
+            (i64::MAX, None, 5000),
+        ] {
+            let quote = bench.quote(amount, at).await.unwrap();
+            assert_eq!((quote.fee_fen, quote.net_fen), (fee, amount - fee));
+            let rate = bench.get(at.unwrap_or(now)).await.unwrap();
+            assert_eq!(quote.rate, Some(rate));
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_quoted_without_a_rate_or_an_amount() {
+    let bench = Bench::on(Engine::Sqlite).await;
+    let refused = bench.quote(100, None).await.unwrap_err();
+    assert_eq!(told(&refused), reason(Code::NotFound, "RATE_NOT_FOUND"));
+    bench.set(scheme(1, 6000)).await.unwrap();
+    for amount in [0, -1, i64::MIN] {
+        let refused = bench.quote(amount, None).await.unwrap_err();
+        assert_eq!(fields(&refused), ["amount_fen"]);
+    }
+}
+
+#[tokio::test]
+async fn history_is_turned_over_with_who_published_each_version() {
+    for engine in ENGINES {
+        let bench = Bench::on(engine).await;
+        let mut set = Vec::new();
+        for version in 1..=3 {
+            let mut request = Request::new(SetRateSchemeRequest {
+                scheme: Some(scheme(version, 6000)),
+            });
+            let who = format!("operator{version}");
+            let metadata = request.metadata_mut();
+            metadata.insert("x-operator", who.parse().unwrap());
+            let answer = bench.service.set_rate_scheme(request).await.unwrap();
+            set.push((answer.into_inner().scheme, who));
+        }
+        let first = bench.history(10, 2, "").await.unwrap();
+        let second = bench.history(10, 2, &first.next_page_token).await.unwrap();
+        assert_eq!((first.versions.len(), second.versions.len()), (2, 1));
+        assert_eq!(second.next_page_token, "");
+        let all = first.versions.iter().chain(&second.versions);
+        let all: Vec<_> = all.map(|it| (it.scheme, it.published_by.clone())).collect();
+        assert_eq!(all, set);
+        let token = &first.next_page_token;
+        let refused = bench.history(11, 2, token).await.unwrap_err();
+        assert_eq!(fields(&refused), ["page_token"]);
+        let refused = bench.history(10, -1, token).await.unwrap_err();
+        assert_eq!(fields(&refused), ["page_size"]);
+        let nobody = bench.history(11, 0, "").await.unwrap();
+        assert!(nobody.versions.is_empty() && nobody.next_page_token.is_empty());
+    }
 }

@@ -1,51 +1,64 @@
-//! What can go wrong here, and which kind of failed call it is.
+//! What can go wrong here, and what callers are told of it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::{ErrorKind, Fault};
-use store::{CommitError, Refusal, StoreError};
+use proto::shop::v1::ShopStatus;
+use store::StoreError;
 use tonic::Status;
-use tracing::error;
+use work::Violations;
 
-/// A field of a request that is wrong, and how to put it right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Its path in the request.
-    pub field: &'static str,
-    /// What it must be.
-    pub fix: String,
+use crate::lookup::LookupError;
+
+/// What this service keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Who sells.
+    Merchant,
+    /// Where it sells.
+    Shop,
+    /// Where a shop's money goes.
+    Account,
 }
 
 /// Why a call was not served.
 #[derive(Debug, thiserror::Error)]
 pub enum ShopCenterError {
     /// The request is wrong; every field that is, is named.
-    #[error("{}", listed(.0))]
-    Invalid(Vec<Violation>),
-    /// Nobody registered that merchant.
-    #[error("merchant {0} does not exist")]
-    MerchantNotFound(i64),
-    /// Nobody opened that shop.
-    #[error("shop {0} does not exist")]
-    ShopNotFound(i64),
-    /// A shop needs its merchant first.
-    #[error("merchant {0} does not exist, create it first")]
-    NoMerchant(i64),
-    /// An account needs its shop first.
-    #[error("shop {0} does not exist, create it first")]
-    NoShop(i64),
+    #[error(transparent)]
+    Invalid(#[from] Violations),
+    /// Nobody created it.
+    #[error("{0} {1} does not exist")]
+    NotFound(What, i64),
+    /// What it would belong to is not there.
+    #[error("{0} {1} does not exist, create it first")]
+    Missing(What, i64),
     /// Same id, other content.
-    #[error("merchant {0} exists with other content")]
-    MerchantDiffers(i64),
-    /// Same id, other content.
-    #[error("shop {0} exists with other content")]
-    ShopDiffers(i64),
-    /// Same id, other content.
-    #[error("merchant account {0} exists with other content")]
-    AccountDiffers(i64),
+    #[error("{0} {1} exists with other content")]
+    Differs(What, i64),
     /// Another account has that shop, channel, pay type and `mch_id`.
     #[error("merchant account {0} has this shop, channel, pay type and mch_id already")]
     AccountTaken(i64),
+    /// The change was meant for another version.
+    #[error("{what} {id} is at version {version}: read it and decide again")]
+    VersionConflict {
+        /// What it is.
+        what: What,
+        /// Which one.
+        id: i64,
+        /// Its present version.
+        version: i64,
+    },
+    /// The shop is closed for ever.
+    #[error("shop {id} is closed and cannot become {}", .to.as_str_name())]
+    ShopClosed {
+        /// Which one.
+        id: i64,
+        /// What it should have become.
+        to: ShopStatus,
+    },
     /// The configuration cannot work.
     #[error("shop-center setting {name}: {problem}")]
     Setting {
@@ -54,111 +67,117 @@ pub enum ShopCenterError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Something could not be looked up.
+    #[error(transparent)]
+    Lookup(#[from] Arc<LookupError>),
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+const SOON: Duration = Duration::from_secs(1);
+
 impl ShopCenterError {
-    /// The kind of failed call.
-    pub fn kind(&self) -> ErrorKind {
+    fn fault(&self) -> Fault {
+        let of = |kind, reason| Fault::new(kind, reason, self.to_string());
         match self {
-            Self::Invalid(_) => ErrorKind::Invalid,
-            Self::MerchantNotFound(_) | Self::ShopNotFound(_) => ErrorKind::NotFound,
-            Self::NoMerchant(_) | Self::NoShop(_) => ErrorKind::Precondition,
-            Self::MerchantDiffers(_)
-            | Self::ShopDiffers(_)
-            | Self::AccountDiffers(_)
-            | Self::AccountTaken(_) => ErrorKind::Exists,
-            Self::Setting { .. } => ErrorKind::Internal,
-            Self::Store(error) => store_kind(error),
-        }
-    }
-
-    /// A stable word for callers, logs and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Invalid(_) => "INVALID_ARGUMENT",
-            Self::MerchantNotFound(_) | Self::NoMerchant(_) => "MERCHANT_NOT_FOUND",
-            Self::ShopNotFound(_) | Self::NoShop(_) => "SHOP_NOT_FOUND",
-            Self::MerchantDiffers(_) => "MERCHANT_DIFFERS",
-            Self::ShopDiffers(_) => "SHOP_DIFFERS",
-            Self::AccountDiffers(_) => "MERCHANT_ACCOUNT_DIFFERS",
-            Self::AccountTaken(_) => "MERCHANT_ACCOUNT_TAKEN",
-            Self::Setting { .. } => "SETTING_INVALID",
-            Self::Store(error) => error.reason(),
-        }
-    }
-
-    // What callers are told; what the database said stays in the log.
-    fn message(&self) -> String {
-        match (self, self.kind()) {
-            (Self::Store(_), ErrorKind::Internal) => "the database failed".to_owned(),
-            (Self::Store(_), ErrorKind::Unavailable) => {
-                "the database is away, try again".to_owned()
+            Self::Invalid(violations) => violations.fault(),
+            Self::NotFound(what, id) => {
+                of(ErrorKind::NotFound, what.not_found()).with(what.key(), id)
             }
-            _ => self.to_string(),
-        }
-    }
-}
-
-impl From<ShopCenterError> for Fault {
-    fn from(error: ShopCenterError) -> Self {
-        let kind = error.kind();
-        let fault = Fault::new(kind, error.reason(), error.message());
-        let fault = match kind {
-            ErrorKind::Unavailable | ErrorKind::Throttled => fault.retry_after(RETRY_AFTER),
-            _ => fault,
-        };
-        match &error {
-            ShopCenterError::Invalid(violations) => violations
-                .iter()
-                .fold(fault, |fault, v| fault.field(v.field, &v.fix)),
-            ShopCenterError::NoMerchant(id) => {
-                fault.precondition("EXISTENCE", &format!("merchants/{id}"), "create it first")
+            Self::Missing(what, id) => of(ErrorKind::Precondition, what.not_found())
+                .with(what.key(), id)
+                .precondition("EXISTENCE", &what.name_of(*id), "create it first"),
+            Self::Differs(what, id) => of(ErrorKind::Exists, what.differs()).with(what.key(), id),
+            Self::AccountTaken(id) => {
+                of(ErrorKind::Exists, "MERCHANT_ACCOUNT_TAKEN").with("account_id", id)
             }
-            ShopCenterError::NoShop(id) => {
-                fault.precondition("EXISTENCE", &format!("shops/{id}"), "create it first")
+            Self::VersionConflict { what, id, version } => {
+                of(ErrorKind::Conflict, what.version_conflict())
+                    .with(what.key(), id)
+                    .with("version", version)
             }
-            ShopCenterError::AccountTaken(id) => fault.with("account_id", id),
-            _ => fault,
+            Self::ShopClosed { id, .. } => of(ErrorKind::Precondition, "SHOP_CLOSED")
+                .with("shop_id", id)
+                .precondition(
+                    "STATUS",
+                    &What::Shop.name_of(*id),
+                    "a closed shop stays closed",
+                ),
+            Self::Setting { .. } => of(ErrorKind::Internal, "SETTING_INVALID"),
+            Self::Lookup(error) => match &**error {
+                LookupError::Busy => of(ErrorKind::Throttled, "LOOKUPS_BUSY").retry_after(SOON),
+                LookupError::Store(error) => work::fault_of(error),
+            },
+            Self::Store(error) => work::fault_of(error),
         }
     }
 }
 
 impl From<ShopCenterError> for Status {
     fn from(error: ShopCenterError) -> Self {
-        if error.kind() == ErrorKind::Internal {
-            error!(%error, reason = error.reason(), "call failed");
+        error.fault().into()
+    }
+}
+
+impl What {
+    fn not_found(self) -> &'static str {
+        match self {
+            Self::Merchant => "MERCHANT_NOT_FOUND",
+            Self::Shop => "SHOP_NOT_FOUND",
+            Self::Account => "MERCHANT_ACCOUNT_NOT_FOUND",
         }
-        Fault::from(error).into()
+    }
+
+    fn differs(self) -> &'static str {
+        match self {
+            Self::Merchant => "MERCHANT_DIFFERS",
+            Self::Shop => "SHOP_DIFFERS",
+            Self::Account => "MERCHANT_ACCOUNT_DIFFERS",
+        }
+    }
+
+    fn version_conflict(self) -> &'static str {
+        match self {
+            Self::Merchant => "MERCHANT_VERSION_CONFLICT",
+            Self::Shop => "SHOP_VERSION_CONFLICT",
+            Self::Account => "MERCHANT_ACCOUNT_VERSION_CONFLICT",
+        }
+    }
+
+    // Under which its id stands in the metadata.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Merchant => "merchant_id",
+            Self::Shop => "shop_id",
+            Self::Account => "account_id",
+        }
+    }
+
+    fn name_of(self, id: i64) -> String {
+        match self {
+            Self::Merchant => format!("merchants/{id}"),
+            Self::Shop => format!("shops/{id}"),
+            Self::Account => format!("merchantAccounts/{id}"),
+        }
+    }
+
+    /// As `changes.kind` has it.
+    pub(crate) fn code(self) -> i16 {
+        match self {
+            Self::Merchant => 1,
+            Self::Shop => 2,
+            Self::Account => 3,
+        }
     }
 }
 
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-fn store_kind(error: &StoreError) -> ErrorKind {
-    let StoreError::Commit(error) = error else {
-        let away = matches!(error, StoreError::Unavailable(_));
-        return if away {
-            ErrorKind::Unavailable
-        } else {
-            ErrorKind::Internal
-        };
-    };
-    match error {
-        CommitError::Conflict { .. } => ErrorKind::Conflict,
-        // Repeating the call finds out: what was written has the caller's id.
-        CommitError::Unknown(_) => ErrorKind::Unavailable,
-        CommitError::Refused { refusal, .. } => match refusal {
-            Refusal::QueueFull => ErrorKind::Throttled,
-            Refusal::Closing | Refusal::Unavailable(_) => ErrorKind::Unavailable,
-            Refusal::Rejected(_) => ErrorKind::Internal,
-        },
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Merchant => "merchant",
+            Self::Shop => "shop",
+            Self::Account => "merchant account",
+        })
     }
-}
-
-fn listed(violations: &[Violation]) -> String {
-    let lines = violations.iter().map(|v| format!("{}: {}", v.field, v.fix));
-    lines.collect::<Vec<_>>().join("; ")
 }

@@ -1,125 +1,100 @@
-//! Merchants, shops and accounts as they are stored.
+//! Merchants, shops and accounts: what they are, and how they are stored and told.
 
-use domain::{Channel, LateMoneyPolicy, PayType};
+mod account;
+mod merchant;
+mod shop;
+
 use jiff::Timestamp;
-use proto::shop::v1::{ShopKind, ShopStatus};
-use store::{Row, StoreError};
+use prost::Message;
+use store::{Query, Row, StoreError, Value};
+use work::Violations;
 
-/// Who sells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Merchant {
-    pub(crate) id: i64,
-    pub(crate) name: String,
-    pub(crate) late_money: LateMoneyPolicy,
+use crate::error::What;
+
+pub(crate) use account::{Account, AccountChange, Route};
+pub(crate) use merchant::{Merchant, MerchantChange};
+pub(crate) use shop::{Shop, ShopChange};
+
+/// What is stored with a version and a history.
+pub(crate) trait Entity: Clone + PartialEq + Send + 'static {
+    /// As callers see it.
+    type Message: Message + Default;
+    /// What it is.
+    const WHAT: What;
+    /// Reads one by id.
+    const GET: &'static Query;
+    /// Changes one from the version before.
+    const CHANGE: &'static Query;
+
+    /// Which one.
+    fn id(&self) -> i64;
+    /// From its columns.
+    fn read(row: &Row) -> Result<Self, StoreError>;
+    /// The columns that a change may set.
+    fn changeable(&self) -> Vec<Value>;
+    /// From what a caller sent, checked.
+    fn check(message: Self::Message) -> Result<Self, Violations>;
+    /// As callers see it, without what the server sets.
+    fn message(&self) -> Self::Message;
+    /// Sets what the server sets.
+    fn stamp(message: &mut Self::Message, stamp: &Stamp);
+}
+
+/// What the server sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
-/// Where a merchant sells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shop {
-    pub(crate) id: i64,
-    pub(crate) merchant_id: i64,
-    pub(crate) name: String,
-    pub(crate) status: ShopStatus,
-    pub(crate) kind: ShopKind,
-    pub(crate) created_at: Timestamp,
+/// What is stored, with its version.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept<T> {
+    pub(crate) it: T,
+    pub(crate) stamp: Stamp,
 }
 
-/// Where a shop's money goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Account {
-    pub(crate) id: i64,
-    pub(crate) route: Route,
-    pub(crate) sign_agentno: String,
-    pub(crate) key_name: String,
-    pub(crate) weight: i32,
-    pub(crate) enabled: bool,
-    pub(crate) created_at: Timestamp,
-}
-
-/// What only one account may have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) shop_id: i64,
-    pub(crate) channel: Channel,
-    pub(crate) pay_type: PayType,
-    pub(crate) mch_id: String,
-}
-
-impl Merchant {
-    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
-        let late_money = LateMoneyPolicy::from_code(row.small("late_money")?);
-        Ok(Self {
-            id: row.int("merchant_id")?,
-            name: row.text("merchant_name")?,
-            late_money: late_money.map_err(|e| row.corrupt("late_money", e))?,
-            created_at: row.time("merchant_created_at")?,
-        })
+impl Stamp {
+    /// Version 1.
+    pub(crate) fn first(now: Timestamp) -> Self {
+        Self {
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
     }
 
-    pub(crate) fn has_content_of(&self, other: &Self) -> bool {
-        *self
-            == Self {
-                created_at: self.created_at,
-                ..other.clone()
-            }
-    }
-}
-
-impl Shop {
-    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
-        let status = ShopStatus::try_from(row.small::<i32>("status")?);
-        let kind = ShopKind::try_from(row.small::<i32>("kind")?);
-        Ok(Self {
-            id: row.int("shop_id")?,
-            merchant_id: row.int("merchant_id")?,
-            name: row.text("shop_name")?,
-            status: status.map_err(|e| row.corrupt("status", e))?,
-            kind: kind.map_err(|e| row.corrupt("kind", e))?,
-            created_at: row.time("shop_created_at")?,
-        })
+    /// The next version.
+    pub(crate) fn next(self, now: Timestamp) -> Self {
+        Self {
+            version: self.version + 1,
+            updated_at: now,
+            ..self
+        }
     }
 
-    pub(crate) fn has_content_of(&self, other: &Self) -> bool {
-        *self
-            == Self {
-                created_at: self.created_at,
-                ..other.clone()
-            }
-    }
-}
-
-impl Account {
-    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.int("account_id")?,
-            route: Route::read(row)?,
-            sign_agentno: row.text("sign_agentno")?,
-            key_name: row.text("key_name")?,
-            weight: row.small("weight")?,
-            enabled: row.int("enabled")? == 1,
-            created_at: row.time("created_at")?,
-        })
-    }
-
-    pub(crate) fn has_content_of(&self, other: &Self) -> bool {
-        *self
-            == Self {
-                created_at: self.created_at,
-                ..other.clone()
-            }
-    }
-}
-
-impl Route {
     fn read(row: &Row) -> Result<Self, StoreError> {
-        let channel = Channel::from_code(row.small("channel")?);
-        let pay_type = PayType::from_code(row.small("pay_type")?);
         Ok(Self {
-            shop_id: row.int("shop_id")?,
-            channel: channel.map_err(|e| row.corrupt("channel", e))?,
-            pay_type: pay_type.map_err(|e| row.corrupt("pay_type", e))?,
-            mch_id: row.text("mch_id")?,
+            version: row.int("version")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
         })
+    }
+}
+
+impl<T: Entity> Kept<T> {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            it: T::read(row)?,
+            stamp: Stamp::read(row)?,
+        })
+    }
+
+    /// As callers see it.
+    pub(crate) fn into_message(self) -> T::Message {
+        let mut message = self.it.message();
+        T::stamp(&mut message, &self.stamp);
+        message
     }
 }

@@ -4,16 +4,20 @@
 use std::net::Ipv4Addr;
 
 use domain::{Fen, OrderKind, OrderNo};
+use jiff::Timestamp;
 use prost::Message;
+use proto::time::from_proto;
 use proto::trade::v1 as wire;
 use ring::digest::{SHA256, digest};
 use work::Violations;
 
 use crate::error::TradeError;
+use crate::order::External;
 
 // What a bill shows; the channel allows 127 bytes.
 const DESCRIPTION: usize = 127;
 const NUMBER: usize = 64;
+const PLATFORM: usize = 32;
 const LINES: usize = 200;
 
 /// A checked request to create an order.
@@ -26,6 +30,7 @@ pub(crate) struct Content {
     pub(crate) description: String,
     pub(crate) client_ip: String,
     pub(crate) lines: Vec<wire::LineItem>,
+    pub(crate) external: Option<(External, Timestamp)>,
     pub(crate) digest: Vec<u8>,
 }
 
@@ -59,21 +64,31 @@ impl Content {
             "line_items",
             "at most 200, each with a sku of 1 to 64 bytes, quantity 1 or above, weight_grams 0 or above",
         );
-        let kind = match wire::OrderKind::try_from(request.kind) {
-            Ok(wire::OrderKind::Unspecified | wire::OrderKind::Store) => OrderKind::Store,
-            Err(_) => {
-                wrong.add("kind", "must be ORDER_KIND_STORE, or unset");
-                OrderKind::Store
-            }
+        let kind = kind(request.kind);
+        wrong.unless(kind.is_some(), "kind", "must be one of OrderKind, or unset");
+        let kind = kind.unwrap_or(OrderKind::Store);
+        let external = request.external_payment.as_ref();
+        let external =
+            external.and_then(|external| paid_by(&mut wrong, external, request.amount_fen));
+        let fits = match kind {
+            OrderKind::Store => request.external_payment.is_none(),
+            OrderKind::Official => true,
+            OrderKind::ThirdParty => request.external_payment.is_some(),
         };
+        let wanted = "must be set for kind THIRD_PARTY, may be for OFFICIAL, must not be for STORE";
+        wrong.unless(fits, "external_payment", wanted);
         wrong.into_result()?;
-        Ok(Self::checked(request, kind))
+        Ok(Self::checked(request, kind, external))
     }
 
-    fn checked(request: wire::CreateOrderRequest, kind: OrderKind) -> Self {
+    fn checked(
+        request: wire::CreateOrderRequest,
+        kind: OrderKind,
+        external: Option<(External, Timestamp)>,
+    ) -> Self {
         // An unset kind and the default it stands for are the same content.
         let request = wire::CreateOrderRequest {
-            kind: wire::OrderKind::Store.into(),
+            kind: i32::from(kind.code()),
             ..request
         };
         let digest = digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec();
@@ -85,9 +100,53 @@ impl Content {
             description: request.description,
             client_ip: request.client_ip,
             lines: request.line_items,
+            external,
             digest,
         }
     }
+}
+
+fn kind(number: i32) -> Option<OrderKind> {
+    Some(match wire::OrderKind::try_from(number).ok()? {
+        wire::OrderKind::Unspecified | wire::OrderKind::Store => OrderKind::Store,
+        wire::OrderKind::Official => OrderKind::Official,
+        wire::OrderKind::ThirdParty => OrderKind::ThirdParty,
+    })
+}
+
+fn paid_by(
+    wrong: &mut Violations,
+    external: &wire::ExternalPayment,
+    amount: i64,
+) -> Option<(External, Timestamp)> {
+    let paid_at = external.paid_time.as_ref().and_then(from_proto).map(micros);
+    wrong.unless(
+        is_visible(&external.platform, PLATFORM),
+        "external_payment.platform",
+        "must be 1 to 32 visible ASCII characters",
+    );
+    wrong.unless(
+        is_visible(&external.number, NUMBER),
+        "external_payment.number",
+        "must be 1 to 64 visible ASCII characters",
+    );
+    wrong.unless(
+        paid_at.is_some(),
+        "external_payment.paid_time",
+        "must be set",
+    );
+    wrong.unless(
+        external.amount_fen == amount,
+        "external_payment.amount_fen",
+        "must be the order's amount_fen",
+    );
+    let (platform, number) = (external.platform.clone(), external.number.clone());
+    Some((External { platform, number }, paid_at?))
+}
+
+/// The same time, to the microsecond, as it is stored.
+pub(crate) fn micros(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 /// An order number as a caller sends it.

@@ -1,6 +1,6 @@
 //! Between trade's values and its protos.
 
-use domain::{Attempt, Binding, Environment, Fulfilment, OrderStatus, PayType};
+use domain::{Attempt, Binding, Environment, Fulfilment, OrderKind, OrderStatus, PayType};
 use prost::Message;
 use proto::shop::v1 as shop;
 use proto::time::to_proto;
@@ -19,7 +19,7 @@ pub(crate) fn order(order: &StoredOrder, environment: Environment) -> wire::Orde
         merchant_id: order.merchant_id,
         merchant_order_no: order.merchant_order_no.clone(),
         amount_fen: order.amount.get(),
-        kind: wire::OrderKind::Store.into(),
+        kind: kind(order.kind).into(),
         description: order.description.clone(),
         status: status(order.state.status()).into(),
         binding: binding(order.binding).into(),
@@ -37,29 +37,55 @@ pub(crate) fn order(order: &StoredOrder, environment: Environment) -> wire::Orde
         pay_limit_time: Some(to_proto(order.pay_limit_at)),
         version: order.version,
         line_items: details.line_items,
+        external_payment: order
+            .external
+            .as_ref()
+            .map(|external| wire::ExternalPayment {
+                platform: external.platform.clone(),
+                number: external.number.clone(),
+                paid_time: order.paid_at.map(to_proto),
+                amount_fen: order.amount.get(),
+            }),
     }
 }
 
 pub(crate) fn line(row: &Row) -> Result<wire::TimelineEntry, StoreError> {
-    let read = |column| {
-        let code: i16 = row.small(column)?;
-        match code {
-            0 => Ok(wire::OrderStatus::Unspecified),
-            code => OrderStatus::from_code(code)
-                .map(status)
-                .map_err(|e| row.corrupt(column, e)),
-        }
-    };
     Ok(wire::TimelineEntry {
         version: row.int("version")?,
         time: Some(to_proto(row.time("at")?)),
-        from_status: read("from_status")?.into(),
-        to_status: read("to_status")?.into(),
+        from_status: status_in(row, "from_status")?.into(),
+        to_status: status_in(row, "to_status")?.into(),
         event: row.text("event")?,
         actor: row.text("actor")?,
         detail: row.text("detail")?,
         trace_id: row.text("trace_id")?,
     })
+}
+
+pub(crate) fn remedy(
+    order: &StoredOrder,
+    row: &Row,
+    environment: Environment,
+) -> Result<wire::Remedy, StoreError> {
+    let attempt = Attempt::try_from(row.int("attempt")?).map_err(|e| row.corrupt("attempt", e))?;
+    Ok(wire::Remedy {
+        out_trade_no: order.out_trade_no(attempt, environment).to_string(),
+        finder: row.text("finder")?,
+        evidence: row.text("evidence")?,
+        before_status: status_in(row, "before_status")?.into(),
+        after_status: status_in(row, "after_status")?.into(),
+        time: Some(to_proto(row.time("at")?)),
+    })
+}
+
+// 0 where there was none.
+fn status_in(row: &Row, column: &'static str) -> Result<wire::OrderStatus, StoreError> {
+    match row.small::<i16>(column)? {
+        0 => Ok(wire::OrderStatus::Unspecified),
+        code => OrderStatus::from_code(code)
+            .map(status)
+            .map_err(|e| row.corrupt(column, e)),
+    }
 }
 
 pub(crate) fn settlement(
@@ -92,6 +118,14 @@ pub(crate) fn status(status: OrderStatus) -> wire::OrderStatus {
         OrderStatus::Refunding => wire::OrderStatus::Refunding,
         OrderStatus::Refunded => wire::OrderStatus::Refunded,
         OrderStatus::RefundFailed => wire::OrderStatus::RefundFailed,
+    }
+}
+
+fn kind(kind: OrderKind) -> wire::OrderKind {
+    match kind {
+        OrderKind::Store => wire::OrderKind::Store,
+        OrderKind::Official => wire::OrderKind::Official,
+        OrderKind::ThirdParty => wire::OrderKind::ThirdParty,
     }
 }
 

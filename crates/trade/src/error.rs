@@ -13,12 +13,21 @@ pub enum TradeError {
     /// The request is wrong; every field that is, is named.
     #[error(transparent)]
     Invalid(#[from] Violations),
+    /// A merchant's number nobody accepted.
+    #[error("merchant_order_no {0} was not accepted: create it")]
+    MerchantOrderNotAccepted(String),
     /// A number nobody accepted.
     #[error("order {0} was not accepted: create it again")]
     OrderNotAccepted(OrderNo),
     /// The merchant's number is taken by an order with another content.
     #[error("merchant_order_no is taken by {0}, which was created with another content")]
     OrderDiffers(OrderNo),
+    /// The platform's payment paid another order.
+    #[error("external_payment paid order {0} already")]
+    ExternalPaymentTaken(OrderNo),
+    /// What the caller has seen cannot be read yet.
+    #[error("version {1} of order {0} is not visible yet")]
+    VersionNotVisible(OrderNo, i64),
     /// No such shop.
     #[error("shop {0} does not exist: create it in shop-center first")]
     ShopNotFound(i64),
@@ -106,8 +115,18 @@ impl TradeError {
                     .with("order_no", order.to_string())
                     .retry_after(SOON)
             }
+            Self::MerchantOrderNotAccepted(number) => {
+                Fault::new(ErrorKind::NotFound, "ORDER_NOT_ACCEPTED", &text)
+                    .with("merchant_order_no", number)
+                    .retry_after(SOON)
+            }
             Self::OrderDiffers(order) => Fault::new(ErrorKind::Exists, "ORDER_DIFFERS", &text)
                 .with("order_no", order.to_string()),
+            Self::ExternalPaymentTaken(order) => {
+                Fault::new(ErrorKind::Exists, "EXTERNAL_PAYMENT_TAKEN", &text)
+                    .with("order_no", order.to_string())
+            }
+            Self::VersionNotVisible(..) => unavailable("VERSION_NOT_VISIBLE"),
             Self::ShopNotFound(shop) => Fault::new(ErrorKind::NotFound, "SHOP_NOT_FOUND", &text)
                 .with("shop_id", shop.to_string()),
             Self::ShopNotOpen(shop) => {

@@ -4,6 +4,8 @@
 pub(crate) mod bind;
 pub(crate) mod confirm;
 pub(crate) mod create;
+pub(crate) mod get;
+pub(crate) mod list;
 pub(crate) mod pay;
 pub(crate) mod timeline;
 

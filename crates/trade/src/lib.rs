@@ -13,8 +13,10 @@ mod order;
 mod peers;
 mod queries;
 mod service;
+mod watch;
 
 mod job {
+    pub(crate) mod pay_confirm;
     pub(crate) mod settle;
     pub(crate) mod subscribe;
 }
@@ -34,6 +36,7 @@ pub use peers::Peers;
 pub use queries::{ALL as QUERIES, MIGRATIONS};
 
 use numbers::Numbers;
+use watch::Watched;
 
 /// trade's state, shared by its RPCs and its background work.
 #[derive(Clone)]
@@ -45,6 +48,7 @@ struct Inner {
     environment: Environment,
     numbers: Numbers,
     peers: Peers,
+    watched: Watched,
 }
 
 /// What trade is made of.
@@ -80,6 +84,7 @@ impl Trade {
             environment,
             numbers,
             peers,
+            watched: Watched::default(),
         })))
     }
 
@@ -100,7 +105,10 @@ impl Trade {
 
     /// What obligations trade works off.
     pub fn jobs(&self) -> Vec<Arc<dyn Job>> {
-        vec![Arc::new(job::settle::Settle(self.clone()))]
+        vec![
+            Arc::new(job::pay_confirm::PayConfirm(self.clone())),
+            Arc::new(job::settle::Settle(self.clone())),
+        ]
     }
 
     /// What trade does with pay-gateway's feed.

@@ -33,11 +33,19 @@ pub(crate) struct StoredOrder {
     pub(crate) payer_id: Option<String>,
     pub(crate) pay_type: Option<PayType>,
     pub(crate) paid_at: Option<Timestamp>,
+    pub(crate) external: Option<External>,
     pub(crate) late_money: LateMoneyPolicy,
     pub(crate) bind_limit_at: Timestamp,
     pub(crate) pay_limit_at: Timestamp,
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
+}
+
+/// A platform's payment that an order arrived with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct External {
+    pub(crate) platform: String,
+    pub(crate) number: String,
 }
 
 /// A line of an order's story: what happened, and who or what caused it.
@@ -84,6 +92,31 @@ impl StoredOrder {
         row.as_ref().map(Self::read).transpose()
     }
 
+    /// The order a platform's payment paid, if there is one.
+    pub(crate) async fn by_external(
+        db: &Db,
+        external: &External,
+    ) -> Result<Option<Self>, StoreError> {
+        let key = row![external.platform.clone(), external.number.clone()];
+        let row = db.fetch_optional(&queries::ORDERS_BY_EXTERNAL, key).await?;
+        row.as_ref().map(Self::read).transpose()
+    }
+
+    /// A shop's orders, the newest first: of a range of numbers, in one status or in any.
+    pub(crate) async fn list(db: &Db, wanted: &Listed) -> Result<Vec<Self>, StoreError> {
+        let status = wanted.status.map_or(0, OrderStatus::code);
+        let row = row![
+            wanted.shop_id,
+            wanted.from,
+            wanted.before,
+            status,
+            status,
+            wanted.most
+        ];
+        let rows = db.fetch_all(&queries::ORDERS_LIST, row).await?;
+        rows.iter().map(Self::read).collect()
+    }
+
     /// The key of what this order owes.
     pub(crate) fn owes(&self) -> (i64, i32) {
         (self.no.get(), 0)
@@ -125,6 +158,12 @@ impl StoredOrder {
             self.payer_id.clone(),
             self.pay_type.map(PayType::code),
             self.paid_at,
+            self.external
+                .as_ref()
+                .map(|external| external.platform.clone()),
+            self.external
+                .as_ref()
+                .map(|external| external.number.clone()),
             self.late_money.code(),
             self.bind_limit_at,
             self.pay_limit_at,
@@ -238,12 +277,38 @@ impl StoredOrder {
                 .transpose()
                 .map_err(unknown("pay_type"))?,
             paid_at: row.opt_time("paid_at")?,
+            external: External::read(row)?,
             late_money: LateMoneyPolicy::from_code(row.small("late_money")?)
                 .map_err(unknown("late_money"))?,
             bind_limit_at: row.time("bind_limit_at")?,
             pay_limit_at: row.time("pay_limit_at")?,
             version: row.int("version")?,
             created_at: row.time("created_at")?,
+        })
+    }
+}
+
+/// Which orders to list.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) shop_id: i64,
+    pub(crate) status: Option<OrderStatus>,
+    /// The smallest number.
+    pub(crate) from: i64,
+    /// Above the greatest.
+    pub(crate) before: i64,
+    pub(crate) most: i32,
+}
+
+impl External {
+    fn read(row: &Row) -> Result<Option<Self>, StoreError> {
+        let external = (
+            row.opt_text("external_platform")?,
+            row.opt_text("external_no")?,
+        );
+        Ok(match external {
+            (Some(platform), Some(number)) => Some(Self { platform, number }),
+            _ => None,
         })
     }
 }

@@ -5,6 +5,8 @@ store::queries! {
     ORDERS_WINNER = "orders/winner";
     ORDERS_GET = "orders/get";
     ORDERS_BY_MERCHANT_NO = "orders/by_merchant_no";
+    ORDERS_BY_EXTERNAL = "orders/by_external";
+    ORDERS_LIST = "orders/list";
     ORDERS_MOVE = "orders/move" split;
     ORDER_LOG_INSERT = "order_log/insert";
     ORDER_LOG_WINNER = "order_log/winner";
@@ -15,6 +17,8 @@ store::queries! {
     PAY_REQUESTS_INSERT = "pay_requests/insert";
     PAY_REQUESTS_WINNER = "pay_requests/winner";
     PAY_REQUESTS_GET = "pay_requests/get";
+    REMEDIES_INSERT = "remedies/insert";
+    REMEDIES_LIST = "remedies/list";
     SETTLEMENTS_INSERT = "settlements/insert";
     SETTLEMENTS_WINNER = "settlements/winner";
     SETTLEMENTS_LIST = "settlements/list";

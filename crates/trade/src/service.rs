@@ -1,7 +1,10 @@
 //! The RPCs: decode, call, encode.
 
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use proto::trade::v1 as wire;
 use proto::trade::v1::trade_service_server::TradeService;
+use tokio::sync::mpsc;
 use tonic::{Request, Response, Status};
 
 use crate::content::order_no;
@@ -54,24 +57,62 @@ impl TradeService for Service {
         request: Request<wire::GetOrderRequest>,
     ) -> Answer<wire::GetOrderResponse> {
         let trade = &self.0.0;
-        let no = order_no(&request.into_inner().order_no)?;
-        let order = flow::load(&trade.db, no).await?;
+        let order = flow::get::get(trade, request.into_inner()).await?;
         let order = Some(convert::order(&order, trade.environment));
         Ok(Response::new(wire::GetOrderResponse { order }))
+    }
+
+    type WatchOrderStream = BoxStream<'static, Result<wire::WatchOrderResponse, Status>>;
+
+    async fn watch_order(
+        &self,
+        request: Request<wire::WatchOrderRequest>,
+    ) -> Answer<Self::WatchOrderStream> {
+        let wire::WatchOrderRequest {
+            order_no: number,
+            min_version,
+        } = request.into_inner();
+        let no = order_no(&number)?;
+        flow::load(&self.0.0.db, no).await?;
+        let (sender, orders) = mpsc::channel(1);
+        // Ends when its listener goes away.
+        tokio::spawn(flow::get::watch(self.0.clone(), no, min_version, sender));
+        let environment = self.0.0.environment;
+        let answers = stream::unfold(orders, move |mut orders| async move {
+            let told = orders.recv().await?;
+            let answer = told
+                .map_err(Status::from)
+                .map(|order| wire::WatchOrderResponse {
+                    order: Some(convert::order(&order, environment)),
+                });
+            Some((answer, orders))
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<wire::ListOrdersRequest>,
+    ) -> Answer<wire::ListOrdersResponse> {
+        let trade = &self.0.0;
+        let (orders, next_page_token) = flow::list::list(trade, request.into_inner()).await?;
+        let orders = orders
+            .iter()
+            .map(|order| convert::order(order, trade.environment))
+            .collect();
+        Ok(Response::new(wire::ListOrdersResponse {
+            orders,
+            next_page_token,
+        }))
     }
 
     async fn get_timeline(
         &self,
         request: Request<wire::GetTimelineRequest>,
     ) -> Answer<wire::GetTimelineResponse> {
-        let trade = &self.0.0;
         let no = order_no(&request.into_inner().order_no)?;
-        let (order, entries, settlements) = flow::timeline::timeline(trade, no).await?;
-        let order = Some(convert::order(&order, trade.environment));
-        Ok(Response::new(wire::GetTimelineResponse {
-            order,
-            entries,
-            settlements,
-        }))
+        Ok(Response::new(
+            flow::timeline::timeline(&self.0.0, no).await?,
+        ))
     }
 }

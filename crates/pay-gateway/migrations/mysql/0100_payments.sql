@@ -16,6 +16,7 @@ CREATE TABLE payments (
     account_id       BIGINT       NOT NULL, -- 0: none was found
     mch_id           VARCHAR(32)  NOT NULL,
     key_name         VARCHAR(64)  NOT NULL,
+    sign_agentno     VARCHAR(32)  NOT NULL, -- empty: the account signs for itself
     pay_info         TEXT,                  -- what the payer's device needs, once it is known
     channel_trade_no VARCHAR(64),
     paid_at          BIGINT,                -- the channel's time

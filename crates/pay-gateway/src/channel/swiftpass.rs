@@ -1,17 +1,21 @@
-//! Swiftpass (威富通), WeChat, the customer scans (c→b): pay type 43, `pay.weixin.jspay`.
+//! Swiftpass (威富通), the customer scans (c→b): pay types 43 (WeChat) and 47 (Alipay); and the
+//! query of any payment.
 
 mod callback;
+mod prepay;
+mod query;
 mod sign;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use seam::Ids;
 
 use super::http::{ChannelHttp, HttpFailure, Post};
-use super::value::china_time;
-use super::{Abilities, Channel, Fields, MessageError, Prepay, PrepayAnswer};
+use super::{Abilities, Channel, Fields, MessageError, Prepay, PrepayAnswer, Query, QueryAnswer};
 
 pub use callback::Sealed;
 pub use sign::{Signer, WeakKey};
@@ -49,50 +53,35 @@ impl Swiftpass {
         Self { account, http, ids }
     }
 
-    fn jspay(&self, prepay: &Prepay) -> Fields {
-        let account = &self.account;
-        let mut fields = Fields::from_iter([
-            ("service", "pay.weixin.jspay"),
+    /// What every request for a payment begins with.
+    fn request(&self, service: &str, out_trade_no: &str) -> Fields {
+        let agent = self.account.sign_agentno.as_deref().unwrap_or_default();
+        let nonce = self.ids.nonce();
+        Fields::from_iter([
+            ("service", service),
             ("version", "2.0"),
             ("charset", "UTF-8"),
-            ("is_raw", "1"),
-            ("mch_id", &account.mch_id),
-            (
-                "sign_agentno",
-                account.sign_agentno.as_deref().unwrap_or_default(),
-            ),
-            ("notify_url", &account.notify_url),
-            ("out_trade_no", &prepay.out_trade_no),
-            ("sub_openid", &prepay.payer_id),
-            ("mch_create_ip", &prepay.client_ip),
-        ]);
-        // Control characters do not survive XML, and the signature would not match.
-        fields.set("body", prepay.description.replace(char::is_control, " "));
-        fields.set("total_fee", prepay.amount.to_string());
-        // Either alone has no effect.
-        fields.set("time_start", china_time(prepay.starts));
-        fields.set("time_expire", china_time(prepay.expires));
-        fields.set("nonce_str", self.ids.nonce());
-        account.signer.sign(&mut fields);
-        fields
+            ("mch_id", &self.account.mch_id),
+            ("sign_agentno", agent),
+            ("out_trade_no", out_trade_no),
+            ("nonce_str", &nonce),
+        ])
     }
 
-    /// What a reply says, or why it says nothing.
-    fn read_prepay(&self, raw: &[u8]) -> Result<PrepayAnswer, String> {
-        let reply = self.open_reply(raw)?;
-        if let Some(refusal) = refusal(&reply) {
-            return refusal;
-        }
-        let pay_info = reply.get("pay_info").ok_or("reply has no pay_info")?;
-        let channel_prepay_id = reply.get("token_id").map(str::to_owned);
-        Ok(PrepayAnswer::Ready {
-            pay_info: pay_info.to_owned(),
-            channel_prepay_id,
-        })
+    /// Signs a request and sends it at most once.
+    async fn send(&self, mut request: Fields, timeout: Duration) -> Result<Bytes, HttpFailure> {
+        self.account.signer.sign(&mut request);
+        let post = Post {
+            url: &self.account.gateway_url,
+            content_type: "text/xml; charset=UTF-8",
+            body: wire::write(&request),
+            timeout,
+        };
+        self.http.post(post).await
     }
 
-    /// The fields of a reply that is signed, and about our account.
-    fn open_reply(&self, raw: &[u8]) -> Result<Fields, String> {
+    /// The fields of a reply that is signed, and about our account and, if it says so, our order.
+    fn open_reply(&self, raw: &[u8], out_trade_no: &str) -> Result<Fields, String> {
         let refused = |error: MessageError| format!("reply not believed: {}", error.reason());
         let reply = wire::read(raw).map_err(refused)?;
         // The platform does not sign such replies: anybody could have written this one.
@@ -104,6 +93,9 @@ impl Swiftpass {
         if reply.text("mch_id") != self.account.mch_id {
             return Err("reply is for another merchant".to_owned());
         }
+        if reply.get("out_trade_no").unwrap_or(out_trade_no) != out_trade_no {
+            return Err("reply is for another order".to_owned());
+        }
         Ok(reply)
     }
 }
@@ -111,42 +103,43 @@ impl Swiftpass {
 #[async_trait]
 impl Channel for Swiftpass {
     fn abilities(&self) -> Abilities {
-        Abilities { prepay: true }
+        Abilities {
+            prepay: true,
+            query: true,
+        }
     }
 
     async fn prepay(&self, prepay: &Prepay) -> PrepayAnswer {
-        let post = Post {
-            url: &self.account.gateway_url,
-            content_type: "text/xml; charset=UTF-8",
-            body: wire::write(&self.jspay(prepay)),
-            timeout: prepay.timeout,
+        let Some(request) = self.jspay(prepay) else {
+            let why = format!("pay type {} is not prepared here", prepay.pay_type.name());
+            return PrepayAnswer::NotSent { why };
         };
-        match self.http.post(post).await {
+        match self.send(request, prepay.timeout).await {
             Ok(raw) => self
-                .read_prepay(&raw)
+                .read_prepay(&raw, &prepay.out_trade_no)
                 .unwrap_or_else(|why| PrepayAnswer::Unknown { why }),
             Err(HttpFailure::NotSent(why)) => PrepayAnswer::NotSent { why },
             Err(HttpFailure::Unknown(why)) => PrepayAnswer::Unknown { why },
         }
     }
+
+    async fn query(&self, query: &Query) -> QueryAnswer {
+        let request = self.request("unified.trade.query", &query.out_trade_no);
+        let answer = match self.send(request, query.timeout).await {
+            Ok(raw) => self.read_query(&raw, &query.out_trade_no),
+            Err(failure) => Err(failure.to_string()),
+        };
+        answer.unwrap_or_else(|why| QueryAnswer::NoEvidence { why })
+    }
 }
 
-/// A signed refusal, if the reply is one: final, or an unknown that looks like one.
-fn refusal(reply: &Fields) -> Option<Result<PrepayAnswer, String>> {
-    let (result, code) = (reply.text("result_code"), reply.text("err_code"));
-    if result == "0" {
-        return None;
-    }
-    if result.is_empty() || code.is_empty() || leaves_open(reply) {
-        return Some(Err(format!(
-            "channel answered result {result:?}, code {code:?}"
-        )));
-    }
-    let message = clip(reply.text("err_msg"));
-    Some(Ok(PrepayAnswer::Declined {
-        code: clip(code),
-        message,
-    }))
+/// What a signed refusal says, for people.
+fn refusal(reply: &Fields) -> String {
+    let (result, code) = (
+        clip(reply.text("result_code")),
+        clip(reply.text("err_code")),
+    );
+    format!("channel answered result {result:?}, code {code:?}")
 }
 
 /// Whether a refusal leaves open that the order exists at the channel, or is even paid.

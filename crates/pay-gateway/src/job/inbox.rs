@@ -11,7 +11,7 @@ use work::{Job, Verdict};
 
 use crate::error::GatewayError;
 use crate::flow::receive::{NOT_PAID, PAID};
-use crate::payment::{Line, StoredPayment};
+use crate::payment::{Actor, Line, StoredPayment};
 use crate::{Inner, PayGateway, flow, queries};
 
 /// The job of [`ObligationKind::Inbox`].
@@ -70,12 +70,7 @@ async fn take(gateway: &Inner, id: i64) -> Result<Verdict, GatewayError> {
         return flag(gateway, &letter, "NUMBER_UNKNOWN").await;
     };
     for _ in 0..flow::DECISIONS {
-        let payment = if number.environment == gateway.environment {
-            StoredPayment::get(&gateway.db, number).await?
-        } else {
-            None
-        };
-        let Some(payment) = payment else {
+        let Some(payment) = StoredPayment::get(&gateway.db, number).await? else {
             return flag(gateway, &letter, "NUMBER_UNKNOWN").await;
         };
         if let Some(reason) = mismatch(&letter, &payment) {
@@ -114,7 +109,7 @@ async fn record(
     };
     let line = Line {
         event,
-        actor: "callback",
+        actor: Actor::Callback,
         detail: letter.channel_trade_no.clone(),
     };
     let (to, write) = flow::find(payment, (finding, Source::Callback), &line, now, |to| {
@@ -127,8 +122,8 @@ async fn record(
                     .unwrap_or(letter.received_at)
                     .max(payment.created_at),
             );
-            to.reason = String::new();
         }
+        to.reason = String::new();
     });
     let write = write.end(ObligationKind::Inbox.code(), (letter.id, 0));
     gateway.db.submit(write).await?;

@@ -8,7 +8,8 @@ use crate::RateError;
 use crate::model::{self, Owner};
 use crate::queries::SCHEMES_IN_FORCE;
 
-/// What applied at `at`: by the last version published by then.
+/// What applied at `at`: by the last version published by then, or by the first, which also
+/// counts for what was before it.
 pub(crate) async fn get_effective_rate(
     db: &Db,
     owner: Owner,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::RateScheme;
 use jiff::Timestamp;
 use store::{Db, Guard, Query, StoreError, Value, Write, row};
+use work::By;
 
 use crate::model::{self, Owner};
 use crate::queries::{SCHEMES_GET, SCHEMES_INSERT, SCHEMES_LAST, SCHEMES_WINNER};
@@ -27,7 +28,7 @@ pub(crate) struct Published {
 pub(crate) async fn set_rate_scheme(
     db: &Db,
     owner: Owner,
-    wanted: RateScheme,
+    (wanted, by): (RateScheme, &By),
 ) -> Result<Published, RateError> {
     let last = last(db, owner).await?;
     let next = after(last.as_ref());
@@ -43,7 +44,8 @@ pub(crate) async fn set_rate_scheme(
         ..wanted
     };
     scheme.validate().map_err(convert::refused)?;
-    let write = Write::new("rate_schemes/set", &GUARD, model::row_of(owner, &scheme));
+    let row = model::row_of(owner, &scheme, by);
+    let write = Write::new("rate_schemes/set", &GUARD, row);
     if db.wins(write).await? {
         return Ok(Published {
             scheme,

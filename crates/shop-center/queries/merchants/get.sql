@@ -1,3 +1,3 @@
 -- merchants/get
-SELECT merchant_id, name AS merchant_name, late_money, created_at AS merchant_created_at
+SELECT merchant_id, name, late_money, version, created_at, updated_at
 FROM merchants WHERE merchant_id = ?

@@ -3,42 +3,8 @@
 use domain::{Channel, LateMoney, PayType};
 use proto::shop::v1;
 
-use crate::{ShopCenterError, Violation};
-
 /// A value, or how to put the field right.
 type Read<T> = Result<T, String>;
-
-/// The wrong fields of a request, as they are found.
-#[derive(Debug, Default)]
-pub(crate) struct Fields(Vec<Violation>);
-
-impl Fields {
-    /// The value, if the field is right.
-    pub(crate) fn take<T>(&mut self, field: &'static str, read: Read<T>) -> Option<T> {
-        read.map_err(|fix| self.0.push(Violation { field, fix }))
-            .ok()
-    }
-
-    /// The error when a message as a whole is not there.
-    pub(crate) fn missing(self, field: &'static str) -> ShopCenterError {
-        self.wrong(field, "must be set")
-    }
-
-    /// The error when one field more is wrong.
-    pub(crate) fn wrong(mut self, field: &'static str, fix: &str) -> ShopCenterError {
-        self.0.push(Violation {
-            field,
-            fix: fix.to_owned(),
-        });
-        self.into()
-    }
-}
-
-impl From<Fields> for ShopCenterError {
-    fn from(fields: Fields) -> Self {
-        Self::Invalid(fields.0)
-    }
-}
 
 pub(crate) fn id(id: i64) -> Read<i64> {
     if id > 0 {
@@ -76,6 +42,16 @@ pub(crate) fn status(status: i32) -> Read<v1::ShopStatus> {
     }
 }
 
+/// A status that must be said.
+pub(crate) fn named_status(status: i32) -> Read<v1::ShopStatus> {
+    match v1::ShopStatus::try_from(status) {
+        Ok(v1::ShopStatus::Unspecified) | Err(_) => {
+            Err("must be SHOP_STATUS_OPEN, SUSPENDED or CLOSED".to_owned())
+        }
+        Ok(status) => Ok(status),
+    }
+}
+
 pub(crate) fn kind(kind: i32) -> Read<v1::ShopKind> {
     match v1::ShopKind::try_from(kind) {
         Ok(v1::ShopKind::Unspecified) => Ok(v1::ShopKind::Regular),
@@ -91,7 +67,7 @@ pub(crate) fn channel(channel: i32) -> Read<Channel> {
         .ok()
         .and_then(|_| i16::try_from(channel).ok());
     let channel = named.and_then(|code| Channel::from_code(code).ok());
-    channel.ok_or_else(|| "must be CHANNEL_SWIFTPASS".to_owned())
+    channel.ok_or_else(|| "must be a channel, e.g. CHANNEL_SWIFTPASS".to_owned())
 }
 
 pub(crate) fn pay_type(pay_type: i32) -> Read<PayType> {
@@ -99,7 +75,7 @@ pub(crate) fn pay_type(pay_type: i32) -> Read<PayType> {
         .ok()
         .and_then(|_| i16::try_from(pay_type).ok());
     let pay_type = named.and_then(|code| PayType::from_code(code).ok());
-    pay_type.ok_or_else(|| "must be PAY_TYPE_SWIFTPASS_WECHAT".to_owned())
+    pay_type.ok_or_else(|| "must be a pay type, e.g. PAY_TYPE_SWIFTPASS_WECHAT".to_owned())
 }
 
 pub(crate) fn through(pay_type: PayType, channel: Channel) -> Read<()> {

@@ -1,11 +1,13 @@
 //! Registers a merchant, once.
 
-use store::{Db, Guard, Write, row};
+use store::{Guard, row};
+use work::By;
 
-use super::{Created, get_merchant, vanished};
-use crate::ShopCenterError;
+use super::Created;
+use super::create::{create, existing, vanished};
 use crate::model::Merchant;
 use crate::queries::{MERCHANTS_INSERT, MERCHANTS_WINNER};
+use crate::{Inner, ShopCenterError};
 
 static GUARD: Guard = Guard {
     insert: &MERCHANTS_INSERT,
@@ -14,32 +16,23 @@ static GUARD: Guard = Guard {
 };
 const NAME: &str = "merchants/create";
 
-/// Creates it, or answers the one that exists if its content is the same.
+/// Creates it, or answers the one that exists if it was created with the same content.
 pub(crate) async fn create_merchant(
-    db: &Db,
+    center: &Inner,
     merchant: Merchant,
+    by: &By,
 ) -> Result<Created<Merchant>, ShopCenterError> {
     let Merchant {
         id,
         name,
         late_money,
-        created_at,
     } = &merchant;
-    let guard = row![*id, name.as_str(), late_money.code(), *created_at];
-    if db.wins(Write::new(NAME, &GUARD, guard)).await? {
-        return Ok(Created {
-            it: merchant,
-            created: true,
-        });
+    let columns = row![*id, name.as_str(), late_money.code()];
+    let made = create(&center.db, &merchant, (NAME, &GUARD), (columns, by)).await;
+    center.lookups.forget_merchant(*id).await;
+    if let Some(made) = made? {
+        return Ok(Created::now(made));
     }
-    let existing = get_merchant::find(db, merchant.id)
-        .await?
-        .ok_or_else(|| vanished(NAME))?;
-    if !existing.has_content_of(&merchant) {
-        return Err(ShopCenterError::MerchantDiffers(merchant.id));
-    }
-    Ok(Created {
-        it: existing,
-        created: false,
-    })
+    let existing = existing(&center.db, &merchant).await?;
+    existing.map(Created::before).ok_or_else(|| vanished(NAME))
 }

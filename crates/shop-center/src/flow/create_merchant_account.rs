@@ -1,11 +1,14 @@
 //! Records an account a channel gave a shop, once.
 
-use store::{Db, Guard, Query, StoreError, Value, Write, row};
+use store::{Db, Guard, Value, row};
+use work::By;
 
-use super::{Created, get_shop, vanished};
-use crate::ShopCenterError;
-use crate::model::{Account, Route};
-use crate::queries::{ACCOUNTS_GET, ACCOUNTS_INSERT, ACCOUNTS_OF_ROUTE, ACCOUNTS_WINNER};
+use super::create::{create, existing, vanished};
+use super::{Created, find};
+use crate::error::What;
+use crate::model::{Account, Route, Shop};
+use crate::queries::{ACCOUNTS_INSERT, ACCOUNTS_OF_ROUTE, ACCOUNTS_WINNER};
+use crate::{Inner, ShopCenterError};
 
 static GUARD: Guard = Guard {
     insert: &ACCOUNTS_INSERT,
@@ -14,81 +17,45 @@ static GUARD: Guard = Guard {
 };
 const NAME: &str = "merchant_accounts/create";
 
-/// Creates it, or answers the one that exists if its content is the same.
+/// Creates it, or answers the one that exists if it was created with the same content.
 pub(crate) async fn create_merchant_account(
-    db: &Db,
+    center: &Inner,
     account: Account,
+    by: &By,
 ) -> Result<Created<Account>, ShopCenterError> {
     let shop_id = account.route.shop_id;
     // Shops are never deleted, so one that is found stays.
-    if get_shop::find(db, shop_id).await?.is_none() {
-        return Err(ShopCenterError::NoShop(shop_id));
+    let shop = find::<Shop>(&center.db, shop_id).await?;
+    shop.ok_or(ShopCenterError::Missing(What::Shop, shop_id))?;
+    let columns = columns(&account);
+    let made = create(&center.db, &account, (NAME, &GUARD), (columns, by)).await;
+    center.lookups.forget_account(&account).await;
+    if let Some(made) = made? {
+        return Ok(Created::now(made));
     }
-    if db.wins(Write::new(NAME, &GUARD, guard(&account))).await? {
-        return Ok(Created {
-            it: account,
-            created: true,
-        });
+    match existing(&center.db, &account).await? {
+        Some(existing) => Ok(Created::before(existing)),
+        None => Err(taken(&center.db, &account.route).await?),
     }
-    let existing = existing(db, &account).await?;
-    if existing.id != account.id {
-        return Err(ShopCenterError::AccountTaken(existing.id));
-    }
-    if !existing.has_content_of(&account) {
-        return Err(ShopCenterError::AccountDiffers(account.id));
-    }
-    Ok(Created {
-        it: existing,
-        created: false,
-    })
 }
 
-fn guard(account: &Account) -> Vec<Value> {
-    let Account {
-        id,
-        route,
-        sign_agentno,
-        key_name,
-        weight,
-        enabled,
-        created_at,
-    } = account;
-    row![
-        *id,
-        route.shop_id,
-        route.channel.code(),
-        route.pay_type.code(),
-        route.mch_id.as_str(),
-        sign_agentno.as_str(),
-        key_name.as_str(),
-        *weight,
-        *enabled,
-        *created_at
+fn columns(account: &Account) -> Vec<Value> {
+    [
+        row![account.id],
+        account.route.row(),
+        row![
+            account.sign_agentno.as_str(),
+            account.key_name.as_str(),
+            account.weight,
+            account.enabled
+        ],
     ]
+    .concat()
 }
 
-// The account that was there first: the one with the same id, else the one with the same route.
-async fn existing(db: &Db, account: &Account) -> Result<Account, StoreError> {
-    if let Some(same_id) = find(db, &ACCOUNTS_GET, row![account.id]).await? {
-        return Ok(same_id);
-    }
-    let Route {
-        shop_id,
-        channel,
-        pay_type,
-        mch_id,
-    } = &account.route;
-    let route = row![*shop_id, channel.code(), pay_type.code(), mch_id.as_str()];
-    find(db, &ACCOUNTS_OF_ROUTE, route)
-        .await?
-        .ok_or_else(|| vanished(NAME))
-}
-
-async fn find(
-    db: &Db,
-    query: &'static Query,
-    key: Vec<Value>,
-) -> Result<Option<Account>, StoreError> {
-    let found = db.fetch_optional(query, key).await?;
-    found.as_ref().map(Account::read).transpose()
+// Not the same id, so it was the same route.
+async fn taken(db: &Db, route: &Route) -> Result<ShopCenterError, ShopCenterError> {
+    let found = db.fetch_optional(&ACCOUNTS_OF_ROUTE, route.row()).await?;
+    let id = found.map(|row| row.int("account_id")).transpose()?;
+    Ok(id.map_or_else(|| vanished(NAME), ShopCenterError::AccountTaken))
 }

@@ -1,11 +1,14 @@
 //! Opens a shop of a merchant, once.
 
-use store::{Db, Guard, Write, row};
+use store::{Guard, row};
+use work::By;
 
-use super::{Created, get_merchant, get_shop, vanished};
-use crate::ShopCenterError;
-use crate::model::Shop;
+use super::create::{create, existing, vanished};
+use super::{Created, find};
+use crate::error::What;
+use crate::model::{Merchant, Shop};
 use crate::queries::{SHOPS_INSERT, SHOPS_WINNER};
+use crate::{Inner, ShopCenterError};
 
 static GUARD: Guard = Guard {
     insert: &SHOPS_INSERT,
@@ -14,36 +17,29 @@ static GUARD: Guard = Guard {
 };
 const NAME: &str = "shops/create";
 
-/// Creates it, or answers the one that exists if its content is the same.
-pub(crate) async fn create_shop(db: &Db, shop: Shop) -> Result<Created<Shop>, ShopCenterError> {
+/// Creates it, or answers the one that exists if it was created with the same content.
+pub(crate) async fn create_shop(
+    center: &Inner,
+    shop: Shop,
+    by: &By,
+) -> Result<Created<Shop>, ShopCenterError> {
     // Merchants are never deleted, so one that is found stays.
-    if get_merchant::find(db, shop.merchant_id).await?.is_none() {
-        return Err(ShopCenterError::NoMerchant(shop.merchant_id));
-    }
+    let merchant = find::<Merchant>(&center.db, shop.merchant_id).await?;
+    merchant.ok_or(ShopCenterError::Missing(What::Merchant, shop.merchant_id))?;
     let Shop {
         id,
         merchant_id,
         name,
         status,
         kind,
-        created_at,
     } = &shop;
     let (status, kind) = (i32::from(*status), i32::from(*kind));
-    let guard = row![*id, *merchant_id, name.as_str(), status, kind, *created_at];
-    if db.wins(Write::new(NAME, &GUARD, guard)).await? {
-        return Ok(Created {
-            it: shop,
-            created: true,
-        });
+    let columns = row![*id, *merchant_id, name.as_str(), status, kind];
+    let made = create(&center.db, &shop, (NAME, &GUARD), (columns, by)).await;
+    center.lookups.forget_shop(*id).await;
+    if let Some(made) = made? {
+        return Ok(Created::now(made));
     }
-    let (existing, _) = get_shop::find(db, shop.id)
-        .await?
-        .ok_or_else(|| vanished(NAME))?;
-    if !existing.has_content_of(&shop) {
-        return Err(ShopCenterError::ShopDiffers(shop.id));
-    }
-    Ok(Created {
-        it: existing,
-        created: false,
-    })
+    let existing = existing(&center.db, &shop).await?;
+    existing.map(Created::before).ok_or_else(|| vanished(NAME))
 }

@@ -1,19 +1,18 @@
-//! Reads a shop and its merchant.
+//! Reads a shop and its merchant, as they were a moment ago at the latest.
 
-use store::{Db, StoreError, row};
+use proto::shop::v1;
 
-use crate::ShopCenterError;
-use crate::model::{Merchant, Shop};
-use crate::queries::SHOPS_GET;
+use crate::error::What;
+use crate::{Inner, ShopCenterError};
 
 /// The shop, which must exist, and its merchant.
-pub(crate) async fn get_shop(db: &Db, id: i64) -> Result<(Shop, Merchant), ShopCenterError> {
-    find(db, id).await?.ok_or(ShopCenterError::ShopNotFound(id))
-}
-
-pub(super) async fn find(db: &Db, id: i64) -> Result<Option<(Shop, Merchant)>, StoreError> {
-    let found = db.fetch_optional(&SHOPS_GET, row![id]).await?;
-    found
-        .map(|row| Ok((Shop::read(&row)?, Merchant::read(&row)?)))
-        .transpose()
+pub(crate) async fn get_shop(
+    center: &Inner,
+    id: i64,
+) -> Result<(v1::Shop, v1::Merchant), ShopCenterError> {
+    let shop = center.lookups.shop(id).await?;
+    let shop = shop.ok_or(ShopCenterError::NotFound(What::Shop, id))?;
+    let merchant = center.lookups.merchant(shop.merchant_id).await?;
+    let gone = ShopCenterError::NotFound(What::Merchant, shop.merchant_id);
+    Ok((shop, merchant.ok_or(gone)?))
 }

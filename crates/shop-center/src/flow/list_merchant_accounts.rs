@@ -1,23 +1,48 @@
-//! Lists the accounts of a shop, or those behind one channel merchant id.
+//! Lists the accounts of a shop, or those behind one channel merchant id, a page at a time.
 
-use store::{Db, row};
+use proto::shop::v1::ListMerchantAccountsResponse;
+use store::{Db, StoreError, row};
+use work::Page;
 
-use crate::ShopCenterError;
-use crate::convert::Owner;
-use crate::model::Account;
+use crate::convert::{ACCOUNTS, Owner};
+use crate::model::{Account, Kept};
 use crate::queries::{ACCOUNTS_OF_MCH_ID, ACCOUNTS_OF_SHOP};
+use crate::{Inner, ShopCenterError};
 
-/// The accounts, ordered by id; the disabled ones too.
+/// A page of them, ordered by id; the disabled ones too.
 pub(crate) async fn list_merchant_accounts(
-    db: &Db,
+    center: &Inner,
     owner: Owner,
-) -> Result<Vec<Account>, ShopCenterError> {
+    page: Page,
+) -> Result<ListMerchantAccountsResponse, ShopCenterError> {
+    // What services ask for; operators may turn over more pages, and see what is true now.
+    if page.after().is_none() && page.size() == ACCOUNTS.default {
+        return center.lookups.accounts(&owner, &page).await;
+    }
+    Ok(accounts(&center.db, &owner, page).await?)
+}
+
+/// The same, past every cache.
+pub(crate) async fn accounts(
+    db: &Db,
+    owner: &Owner,
+    page: Page,
+) -> Result<ListMerchantAccountsResponse, StoreError> {
+    let (after, limit) = (page.after().unwrap_or(0), page.limit());
     let rows = match owner {
-        Owner::Shop(shop_id) => db.fetch_all(&ACCOUNTS_OF_SHOP, row![shop_id]).await?,
+        Owner::Shop(shop_id) => {
+            let asked = row![*shop_id, after, limit];
+            db.fetch_all(&ACCOUNTS_OF_SHOP, asked).await?
+        }
         Owner::ChannelMerchant(channel, mch_id) => {
-            db.fetch_all(&ACCOUNTS_OF_MCH_ID, row![channel.code(), mch_id])
-                .await?
+            let asked = row![channel.code(), mch_id.as_str(), after, limit];
+            db.fetch_all(&ACCOUNTS_OF_MCH_ID, asked).await?
         }
     };
-    Ok(rows.iter().map(Account::read).collect::<Result<_, _>>()?)
+    let found: Vec<Kept<Account>> = rows.iter().map(Kept::read).collect::<Result<_, _>>()?;
+    let (found, next_page_token) = page.cut(found, |kept| kept.it.id);
+    Ok(ListMerchantAccountsResponse {
+        accounts: found.into_iter().map(Kept::into_message).collect(),
+        next_page_token,
+    })
 }

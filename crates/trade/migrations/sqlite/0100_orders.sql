@@ -19,6 +19,8 @@ CREATE TABLE orders (
     payer_id          VARCHAR(128),
     pay_type          SMALLINT,
     paid_at           BIGINT,                -- the channel's time
+    external_platform VARCHAR(32),           -- the platform that was paid, if it arrived paid
+    external_no       VARCHAR(64),           -- the platform's number
     late_money        SMALLINT     NOT NULL, -- the merchant's policy when it was created
     bind_limit_at     BIGINT       NOT NULL,
     pay_limit_at      BIGINT       NOT NULL,
@@ -26,8 +28,11 @@ CREATE TABLE orders (
     created_at        BIGINT       NOT NULL,
     updated_at        BIGINT       NOT NULL,
     write_id          BIGINT       NOT NULL,
-    CONSTRAINT orders_merchant UNIQUE (merchant_id, merchant_order_no)
+    CONSTRAINT orders_merchant UNIQUE (merchant_id, merchant_order_no),
+    CONSTRAINT orders_external UNIQUE (external_platform, external_no)
 );
+
+CREATE INDEX orders_shop ON orders (shop_id, order_no);
 
 -- The story of each order: a row a version, insert-only.
 CREATE TABLE order_log (
@@ -80,4 +85,17 @@ CREATE TABLE settlements (
     write_id       BIGINT      NOT NULL,
     PRIMARY KEY (order_no, source),
     CHECK (gross = net + fee)
+) WITHOUT ROWID;
+
+-- Money that was found without its callback (补单), written with what it did.
+CREATE TABLE remedies (
+    order_no      BIGINT       NOT NULL,
+    version       BIGINT       NOT NULL, -- of the order, after it
+    attempt       SMALLINT     NOT NULL,
+    finder        VARCHAR(32)  NOT NULL,
+    evidence      VARCHAR(255) NOT NULL,
+    before_status SMALLINT     NOT NULL,
+    after_status  SMALLINT     NOT NULL,
+    at            BIGINT       NOT NULL,
+    PRIMARY KEY (order_no, version)
 ) WITHOUT ROWID;

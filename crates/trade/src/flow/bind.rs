@@ -60,5 +60,6 @@ async fn bound(
         .db
         .submit(order.change("order/bind", &to, &line, now))
         .await?;
+    trade.watched.ring(order.no);
     Ok(to)
 }

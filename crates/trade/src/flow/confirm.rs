@@ -3,7 +3,7 @@
 
 use domain::{Consequence, ObligationKind, OrderFact, OrderNo, OrderStatus, Step};
 use jiff::Timestamp;
-use store::{Write, row};
+use store::{Value, Write, row};
 use tracing::{error, info};
 
 use crate::error::TradeError;
@@ -18,6 +18,8 @@ pub(crate) struct Told {
     pub(crate) paid_at: Option<Timestamp>,
     pub(crate) actor: &'static str,
     pub(crate) detail: String,
+    /// Who found money that neither a callback nor a reply told of: a remedy (补单).
+    pub(crate) remedy: Option<&'static str>,
 }
 
 /// Takes the fact into the order; answers the order as it then is.
@@ -54,10 +56,14 @@ async fn take(trade: &Inner, order: &StoredOrder, told: &Told) -> Result<StoredO
         let paid = row![order.no.get(), payment.get(), told.paid_at.unwrap_or(now)];
         write = write.update(&queries::ATTEMPTS_PAY, paid);
     }
+    if let Some(remedy) = remedy(order, &to, told, step.owed()) {
+        write = write.insert(&queries::REMEDIES_INSERT, [remedy, row![now]].concat());
+    }
     for consequence in step.owed().into_iter().flatten() {
         write = owe(write, order, *consequence, now);
     }
     trade.db.submit(write).await?;
+    trade.watched.ring(order.no);
     info!(order = %order.no, from = %order.state.status(), to = %to.state.status(), event = line.event, "order");
     Ok(to)
 }
@@ -68,6 +74,33 @@ fn enter(order: &StoredOrder, to: &mut StoredOrder, told: &Told, now: Timestamp)
         to.paid_at = Some(told.paid_at.unwrap_or(now));
         to.fulfilment = to.kind.fulfilment_once_paid();
     }
+}
+
+// The row of a remedy: for money found without its callback, and for late money.
+fn remedy(
+    order: &StoredOrder,
+    to: &StoredOrder,
+    told: &Told,
+    owed: Option<&Vec<Consequence>>,
+) -> Option<Vec<Value>> {
+    let OrderFact::Succeeded { payment } = told.fact else {
+        return None;
+    };
+    let late = owed?
+        .iter()
+        .any(|each| matches!(each, Consequence::Remedy(_)));
+    let found = told.remedy.filter(|_| to.state != order.state);
+    let finder = found.or(late.then_some("LATE"))?;
+    let evidence: String = told.detail.chars().take(255).collect();
+    Some(row![
+        order.no.get(),
+        to.version,
+        payment.get(),
+        finder,
+        evidence,
+        order.state.status().code(),
+        to.state.status().code()
+    ])
 }
 
 fn owe(write: Write, order: &StoredOrder, consequence: Consequence, now: Timestamp) -> Write {
@@ -82,7 +115,9 @@ fn owe(write: Write, order: &StoredOrder, consequence: Consequence, now: Timesta
             arm(write, ObligationKind::RefundDrive, payment)
         }
         Consequence::ClosePayment(payment) => arm(write, ObligationKind::Revoke, payment),
-        Consequence::Remedy(payment) | Consequence::FailOpenRefunds(payment) => {
+        // Its row stands in the same write.
+        Consequence::Remedy(_) => write,
+        Consequence::FailOpenRefunds(payment) => {
             error!(order = %order.no, attempt = payment.get(), ?consequence, "needs a person");
             write
         }

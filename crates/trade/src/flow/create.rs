@@ -24,7 +24,11 @@ pub(crate) async fn create(
     for _ in 0..TRIES {
         let order = new_order(trade, &content, &seller)?;
         let line = Line {
-            event: "CREATE",
+            event: if order.external.is_some() {
+                "CREATE_PAID"
+            } else {
+                "CREATE"
+            },
             actor: "rpc",
             detail: order.merchant_order_no.clone(),
         };
@@ -34,6 +38,11 @@ pub(crate) async fn create(
         let number = &content.merchant_order_no;
         if let Some(order) = StoredOrder::by_merchant_no(&trade.db, merchant_id, number).await? {
             return existing(order, &content);
+        }
+        if let Some((external, _)) = &content.external
+            && let Some(order) = StoredOrder::by_external(&trade.db, external).await?
+        {
+            return Err(TradeError::ExternalPaymentTaken(order.no));
         }
     }
     Err(TradeError::NoNodeNumber)
@@ -70,6 +79,7 @@ fn new_order(
         line_items: content.lines.clone(),
         ..wire::Order::default()
     };
+    let external = content.external.clone();
     Ok(StoredOrder {
         no: trade.numbers.next()?,
         merchant_id: merchant.merchant_id,
@@ -81,13 +91,21 @@ fn new_order(
         description: content.description.clone(),
         client_ip: content.client_ip.clone(),
         details: details.encode_to_vec(),
-        state: OrderState::CREATED,
+        state: if external.is_some() {
+            OrderState::CREATED_PAID
+        } else {
+            OrderState::CREATED
+        },
         refund_status: RefundStatus::None,
-        fulfilment: Fulfilment::PendingAccept,
+        fulfilment: match &external {
+            Some(_) => content.kind.fulfilment_once_paid(),
+            None => Fulfilment::PendingAccept,
+        },
         binding: Binding::Unbound,
         payer_id: None,
         pay_type: None,
-        paid_at: None,
+        paid_at: external.as_ref().map(|(_, paid_at)| *paid_at),
+        external: external.map(|(external, _)| external),
         late_money: late_money(merchant.late_money.unwrap_or_default()),
         bind_limit_at: now + trade.config.bind_limit,
         pay_limit_at: now + trade.config.pay_limit,

@@ -145,6 +145,7 @@ async fn begin(
         .insert(&queries::ATTEMPTS_INSERT, row)
         .insert(&queries::PAY_REQUESTS_INSERT, request);
     trade.db.submit(write).await?;
+    trade.watched.ring(order.no);
     Ok(to)
 }
 
@@ -213,6 +214,7 @@ async fn heed(
         paid_at: payment.paid_time.as_ref().and_then(from_proto),
         actor: "reply",
         detail: payment.reason.clone(),
+        remedy: None,
     };
     let order = confirm(trade, order.no, &told).await?;
     match fact {
@@ -256,7 +258,7 @@ impl Wanted {
         wrong.unless(
             pay_type.is_some(),
             "pay_type",
-            "must be PAY_TYPE_SWIFTPASS_WECHAT",
+            "must be PAY_TYPE_SWIFTPASS_WECHAT or PAY_TYPE_SWIFTPASS_ALIPAY",
         );
         wrong.into_result()?;
         let pay_type = pay_type.unwrap_or(PayType::SwiftpassWeChat);

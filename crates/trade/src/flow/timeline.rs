@@ -1,31 +1,38 @@
 //! `GetTimeline`: the order's story, line by line.
 
 use domain::OrderNo;
-use proto::trade::v1::{Settlement, TimelineEntry};
+use proto::trade::v1::GetTimelineResponse;
 use store::row;
 
 use crate::error::TradeError;
-use crate::order::StoredOrder;
 use crate::{Inner, convert, flow, queries};
 
-/// The order, its lines and its settlements.
+/// The order, its lines, what was settled for it and what was found without a callback.
 pub(crate) async fn timeline(
     trade: &Inner,
     no: OrderNo,
-) -> Result<(StoredOrder, Vec<TimelineEntry>, Vec<Settlement>), TradeError> {
-    let order = flow::load(&trade.db, no).await?;
-    let lines = trade
-        .db
+) -> Result<GetTimelineResponse, TradeError> {
+    let (db, environment) = (&trade.db, trade.environment);
+    let order = flow::load(db, no).await?;
+    let lines = db
         .fetch_all(&queries::ORDER_LOG_LIST, row![no.get()])
         .await?;
-    let settled = trade
-        .db
+    let settled = db
         .fetch_all(&queries::SETTLEMENTS_LIST, row![no.get()])
         .await?;
-    let lines = lines.iter().map(convert::line).collect::<Result<_, _>>()?;
+    let remedied = db
+        .fetch_all(&queries::REMEDIES_LIST, row![no.get()])
+        .await?;
     let settled = settled
         .iter()
-        .map(|row| convert::settlement(&order, row, trade.environment));
-    let settled = settled.collect::<Result<_, _>>()?;
-    Ok((order, lines, settled))
+        .map(|row| convert::settlement(&order, row, environment));
+    let remedied = remedied
+        .iter()
+        .map(|row| convert::remedy(&order, row, environment));
+    Ok(GetTimelineResponse {
+        entries: lines.iter().map(convert::line).collect::<Result<_, _>>()?,
+        settlements: settled.collect::<Result<_, _>>()?,
+        remedies: remedied.collect::<Result<_, _>>()?,
+        order: Some(convert::order(&order, environment)),
+    })
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::{OrderFact, OrderNo};
 use prost::Message;
-use proto::gateway::v1::{PaymentEvent, PaymentFact};
+use proto::gateway::v1::{Finder, PaymentEvent, PaymentFact};
 use proto::time::from_proto;
 use store::feed::Sequenced;
 use work::{Applied, Handler};
@@ -32,7 +32,7 @@ impl Handler for Payments {
 
 fn read(event: &Sequenced) -> Result<(OrderNo, Told), String> {
     let message = PaymentEvent::decode(event.payload.as_slice()).map_err(|e| e.to_string())?;
-    let fact = message.fact();
+    let (fact, finder) = (message.fact(), message.finder());
     let payment = message.payment.ok_or("the event has no payment")?;
     let order: OrderNo = payment
         .order_no
@@ -50,6 +50,7 @@ fn read(event: &Sequenced) -> Result<(OrderNo, Told), String> {
         fact,
         paid_at: payment.paid_time.as_ref().and_then(from_proto),
         actor: "feed",
+        remedy: (finder == Finder::Query).then_some("QUERY"),
         detail: [payment.channel_trade_no, payment.reason]
             .join(" ")
             .trim()

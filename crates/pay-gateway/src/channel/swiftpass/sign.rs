@@ -14,7 +14,7 @@ const MIN_KEY: usize = 32;
 
 /// What decides about money. `a=1&b=2` is the signing text of one field as well as of two,
 /// so no value may hold the look of one of these.
-const BELIEVED: [&str; 7] = [
+const BELIEVED: [&str; 11] = [
     "&mch_id=",
     "&out_trade_no=",
     "&transaction_id=",
@@ -22,6 +22,10 @@ const BELIEVED: [&str; 7] = [
     "&fee_type=",
     "&pay_result=",
     "&result_code=",
+    "&trade_state=",
+    "&time_end=",
+    "&err_code=",
+    "&need_query=",
 ];
 
 /// Signs and verifies an account's messages in the way our configuration says,

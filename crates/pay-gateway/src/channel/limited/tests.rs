@@ -1,0 +1,224 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::PayType;
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
+use tokio::task::yield_now;
+
+use super::*;
+
+/// A channel that answers after a second, and remembers how often it was asked.
+#[derive(Default)]
+struct Slow(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Channel for Slow {
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            prepay: true,
+            query: true,
+        }
+    }
+
+    async fn prepay(&self, _: &Prepay) -> PrepayAnswer {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let why = String::new();
+        PrepayAnswer::Unknown { why }
+    }
+
+    async fn query(&self, _: &Query) -> QueryAnswer {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        QueryAnswer::Waiting
+    }
+}
+
+fn limited(limit: usize) -> (Arc<Limited<Slow>>, Arc<AtomicUsize>) {
+    let slow = Slow::default();
+    let asked = Arc::clone(&slow.0);
+    (Arc::new(Limited::new("slow", slow, limit)), asked)
+}
+
+fn prepay() -> Prepay {
+    Prepay {
+        out_trade_no: "W2011200930000010010000".to_owned(),
+        pay_type: PayType::SwiftpassWeChat,
+        description: "8".to_owned(),
+        payer_id: "o".to_owned(),
+        client_ip: "10.1.2.3".to_owned(),
+        amount: 1,
+        starts: jiff::Timestamp::UNIX_EPOCH,
+        expires: jiff::Timestamp::UNIX_EPOCH,
+        timeout: Duration::from_secs(3),
+    }
+}
+
+fn query() -> Query {
+    Query {
+        out_trade_no: "W2011200930000010010000".to_owned(),
+        timeout: Duration::from_secs(3),
+    }
+}
+
+fn busy() -> (PrepayAnswer, QueryAnswer) {
+    let why = || "CHANNEL_BUSY".to_owned();
+    let refused = PrepayAnswer::NotSent { why: why() };
+    (refused, QueryAnswer::NoEvidence { why: why() })
+}
+
+/// Starts a call and lets it reach the channel.
+async fn begin(channel: &Arc<Limited<Slow>>) -> tokio::task::JoinHandle<QueryAnswer> {
+    let channel = Arc::clone(channel);
+    let call = tokio::spawn(async move { channel.query(&query()).await });
+    yield_now().await;
+    call
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_limit_nothing_is_sent_and_nobody_waits() {
+    let (channel, asked) = limited(2);
+    let calls = [begin(&channel).await, begin(&channel).await];
+    let before = Instant::now();
+    let answers = (
+        channel.prepay(&prepay()).await,
+        channel.query(&query()).await,
+    );
+    assert_eq!(answers, busy());
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), QueryAnswer::Waiting);
+    }
+    assert_eq!(channel.query(&query()).await, QueryAnswer::Waiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_given_up_leaves_its_place() {
+    let (channel, _) = limited(1);
+    let call = begin(&channel).await;
+    assert_eq!(channel.query(&query()).await, busy().1);
+    call.abort();
+    call.await.unwrap_err();
+    assert_eq!(channel.query(&query()).await, QueryAnswer::Waiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_do_not_take_each_others_places() {
+    let (one, other) = (limited(1).0, limited(1).0);
+    let call = begin(&one).await;
+    assert_eq!(other.query(&query()).await, QueryAnswer::Waiting);
+    assert_eq!(call.await.unwrap(), QueryAnswer::Waiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_limit_is_no_dead_channel() {
+    for limit in [0, usize::MAX] {
+        let (channel, _) = limited(limit);
+        assert_eq!(channel.query(&query()).await, QueryAnswer::Waiting);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_is_counted_and_none_stays_in_flight() {
+    let seen = Seen::default();
+    let _recording = metrics::set_default_local_recorder(&seen);
+    let (channel, _) = limited(1);
+    let call = begin(&channel).await;
+    assert_eq!(seen.of("gateway_channel_in_flight slow"), 1);
+    channel.prepay(&prepay()).await;
+    call.await.unwrap();
+    channel.prepay(&prepay()).await;
+    begin(&channel).await.abort();
+    yield_now().await;
+    let counted = |call, outcome| {
+        seen.of(&format!(
+            "gateway_channel_calls_total slow {call} {outcome}"
+        ))
+    };
+    assert_eq!(counted("query", "WAITING"), 1);
+    assert_eq!(counted("query", "CANCELLED"), 1);
+    assert_eq!(counted("prepay", "UNKNOWN"), 1);
+    assert_eq!(counted("prepay", "CHANNEL_BUSY"), 1);
+    assert_eq!(seen.of("gateway_channel_seconds slow query"), 2);
+    assert_eq!(seen.of("gateway_channel_seconds slow prepay"), 1);
+    assert_eq!(seen.of("gateway_channel_in_flight slow"), 0);
+}
+
+/// What was recorded: counters, gauges, and how often a histogram was told something.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<BTreeMap<String, i64>>>);
+
+struct One(Seen, String);
+
+impl Seen {
+    fn of(&self, name: &str) -> i64 {
+        self.0
+            .lock()
+            .unwrap()
+            .get(name)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn one(&self, key: &Key) -> Arc<One> {
+        let labels = key.labels().map(metrics::Label::value);
+        let name: Vec<&str> = [key.name()].into_iter().chain(labels).collect();
+        Arc::new(One(self.clone(), name.join(" ")))
+    }
+}
+
+impl One {
+    fn add(&self, by: i64) {
+        *self.0.0.lock().unwrap().entry(self.1.clone()).or_default() += by;
+    }
+}
+
+impl CounterFn for One {
+    fn increment(&self, value: u64) {
+        self.add(value.try_into().unwrap());
+    }
+
+    fn absolute(&self, _: u64) {}
+}
+
+impl GaugeFn for One {
+    fn increment(&self, _: f64) {
+        self.add(1);
+    }
+
+    fn decrement(&self, _: f64) {
+        self.add(-1);
+    }
+
+    fn set(&self, _: f64) {}
+}
+
+impl HistogramFn for One {
+    fn record(&self, _: f64) {
+        self.add(1);
+    }
+}
+
+impl Recorder for Seen {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.one(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.one(key))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.one(key))
+    }
+}

@@ -1,0 +1,16 @@
+//! pay-gateway as a whole, on both engines: before a channel that answers as it is told, and
+//! a shop-center that knows some accounts. Time stands still; jobs run when a test says so.
+
+mod accounts;
+mod bed;
+mod busy;
+mod callbacks;
+mod cancelled;
+mod channel;
+mod ends;
+mod flagged;
+mod opening;
+mod polls;
+mod shops;
+mod stands;
+mod success;

@@ -1,0 +1,122 @@
+//! A shop-center that knows merchant accounts, can lose them, and can be away.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use mesh::{Client, ClientSettings, Lifecycle, Policies, Server, ServerSettings};
+use proto::shop::v1::list_merchant_accounts_request::Owner;
+use proto::shop::v1::shop_service_client::ShopServiceClient;
+use proto::shop::v1::shop_service_server::{ShopService, ShopServiceServer};
+use proto::shop::v1::*;
+use seam::net::{Memory, Net};
+use tonic::{Request, Response, Status};
+
+/// The merchant of most payments, and another one.
+pub(super) const MCH_ID: &str = "7551000001";
+pub(super) const OTHER_MCH_ID: &str = "7551000002";
+pub(super) const SHOP: i64 = 11;
+
+#[derive(Clone, Default)]
+pub(super) struct Shops(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    accounts: Mutex<Vec<MerchantAccount>>,
+    away: AtomicBool,
+    asked: AtomicUsize,
+}
+
+/// An account of [`SHOP`] for WeChat, with the first key.
+pub(super) fn account(account_id: i64, mch_id: &str) -> MerchantAccount {
+    MerchantAccount {
+        account_id,
+        shop_id: SHOP,
+        channel: Channel::Swiftpass.into(),
+        pay_type: PayType::SwiftpassWechat.into(),
+        mch_id: mch_id.to_owned(),
+        key_name: "one".to_owned(),
+        weight: 100,
+        enabled: true,
+        ..MerchantAccount::default()
+    }
+}
+
+impl Shops {
+    /// Knows one account; and the client that reaches it.
+    pub(super) async fn open(net: &Arc<Memory>) -> (Self, ShopServiceClient<Client>) {
+        let shops = Self::default();
+        shops.knows(vec![account(1, MCH_ID)]);
+        let listener = net.listen("127.0.0.1:0").await.unwrap();
+        let target = listener.address().to_string();
+        let policies = Policies::read(proto::DESCRIPTORS).unwrap();
+        let settings = ServerSettings::new("shop-center");
+        let server = Server::new(settings, policies.clone(), Lifecycle::new())
+            .add(ShopServiceServer::new(shops.clone()));
+        tokio::spawn(server.serve(listener));
+        let settings = ClientSettings::new("pay-gateway", target);
+        let net: Arc<dyn Net> = Arc::clone(net) as Arc<dyn Net>;
+        let client = Client::new(settings, net, policies).unwrap();
+        (shops, ShopServiceClient::new(client))
+    }
+
+    pub(super) fn knows(&self, accounts: Vec<MerchantAccount>) {
+        *self.0.accounts.lock().unwrap() = accounts;
+    }
+
+    pub(super) fn is_away(&self, away: bool) {
+        self.0.away.store(away, Ordering::SeqCst);
+    }
+
+    pub(super) fn times_asked(&self) -> usize {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+}
+
+macro_rules! only_accounts_are_listed {
+    ($($method:ident($request:ty) -> $response:ty;)*) => {
+        #[tonic::async_trait]
+        impl ShopService for Shops {
+            $(async fn $method(&self, _: Request<$request>) -> Result<Response<$response>, Status> {
+                Err(Status::unimplemented("not here"))
+            })*
+
+            async fn list_merchant_accounts(
+                &self,
+                request: Request<ListMerchantAccountsRequest>,
+            ) -> Result<Response<ListMerchantAccountsResponse>, Status> {
+                self.list(request.into_inner()).map(Response::new)
+            }
+        }
+    };
+}
+
+only_accounts_are_listed! {
+    create_merchant(CreateMerchantRequest) -> CreateMerchantResponse;
+    get_merchant(GetMerchantRequest) -> GetMerchantResponse;
+}
+
+impl Shops {
+    // One a page, so that all pages are turned.
+    fn list(
+        &self,
+        request: ListMerchantAccountsRequest,
+    ) -> Result<ListMerchantAccountsResponse, Status> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        if self.0.away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("away"));
+        }
+        let page: usize = request.page_token.parse().unwrap_or(0);
+        let accounts = self.0.accounts.lock().unwrap();
+        let of_owner = accounts.iter().filter(|account| match &request.owner {
+            Some(Owner::ShopId(shop_id)) => account.shop_id == *shop_id,
+            Some(Owner::ChannelMerchant(merchant)) => account.mch_id == merchant.mch_id,
+            None => false,
+        });
+        let all: Vec<_> = of_owner.cloned().collect();
+        let more = page + 1 < all.len();
+        Ok(ListMerchantAccountsResponse {
+            accounts: all.into_iter().skip(page).take(1).collect(),
+            next_page_token: Some(page + 1).filter(|_| more).map_or_else(String::new, |next| next.to_string()),
+        })
+    }
+}

@@ -1,0 +1,2 @@
+-- changes/content
+SELECT content FROM changes WHERE kind = ? AND id = ? AND version = ?
