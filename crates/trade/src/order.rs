@@ -297,7 +297,7 @@ pub(crate) struct Listed {
     pub(crate) from: i64,
     /// Above the greatest.
     pub(crate) before: i64,
-    pub(crate) most: i32,
+    pub(crate) most: i64,
 }
 
 impl External {

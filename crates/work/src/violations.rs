@@ -15,6 +15,9 @@ struct Violation {
     fix: Cow<'static, str>,
 }
 
+// They travel in a header; whoever puts these right hears of the next.
+const MOST: usize = 20;
+
 impl Violations {
     /// One wrong field, by its path in the request, and what it must be.
     pub fn of(field: impl Into<Cow<'static, str>>, fix: impl Into<Cow<'static, str>>) -> Self {
@@ -23,12 +26,14 @@ impl Violations {
         violations
     }
 
-    /// Adds a field that is wrong.
+    /// Adds a field that is wrong; the first twenty are told.
     pub fn add(&mut self, field: impl Into<Cow<'static, str>>, fix: impl Into<Cow<'static, str>>) {
-        self.0.push(Violation {
-            field: field.into(),
-            fix: fix.into(),
-        });
+        if self.0.len() < MOST {
+            self.0.push(Violation {
+                field: field.into(),
+                fix: fix.into(),
+            });
+        }
     }
 
     /// Adds the field unless it is right.
@@ -104,5 +109,15 @@ mod tests {
         assert_eq!(named, ["amount_fen", "shop_ids[3]", "name"]);
         let said = "amount_fen: must be 1 or above, in fen; shop_ids[3]: must be 1 or above; name: too long";
         assert_eq!(wrong.to_string(), said);
+    }
+
+    #[test]
+    fn what_is_told_fits_a_header() {
+        let mut wrong = Violations::default();
+        for at in 0..100_000 {
+            wrong.add(format!("shop_ids[{at}]"), "must be 1 or above");
+        }
+        assert!(wrong.to_string().len() < 1024);
+        assert!(wrong.into_result().is_err());
     }
 }
