@@ -71,6 +71,7 @@ pub async fn shop_center(ground: &Ground) -> Result<ShopCenter, Failure> {
 }
 
 pub async fn rate(ground: &Ground) -> Result<Rate, Failure> {
+    ground.config.rate.validate()?;
     let database = Service::Rate.database(ground)?;
     Ok(Rate::open(
         &database,
@@ -88,7 +89,7 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
         name: "shops",
         ttl: config.shop_cache,
         negative_ttl: config.shop_cache / 10,
-        stale: config.shop_cache * 20,
+        stale: config.shop_cache * 2,
     };
     let shops = ReadThrough::new(
         settings,
@@ -108,6 +109,7 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
         peers,
     };
     let trade = Trade::open(parts, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?;
+    trade.share_wake_ups(Arc::clone(&ground.bell));
     let (kept, stop) = (trade.clone(), ground.lifecycle.token());
     ground
         .lifecycle

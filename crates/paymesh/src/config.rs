@@ -1,6 +1,8 @@
 //! The configuration: one TOML file, environment over it, unknown keys refused, checked
 //! before anything starts.
 
+mod redis;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use work::{RunnerSettings, SequencerSettings};
 
 use crate::failure::Failure;
 
+pub use redis::RedisConfig;
+
 /// Everything an operator may set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +32,7 @@ pub struct Config {
     pub log: LogConfig,
     pub listen: ListenConfig,
     pub peers: PeersConfig,
+    pub redis: RedisConfig,
     pub jobs: RunnerSettings,
     pub sequencer: SequencerSettings,
     pub shop_center: ShopCenterConfig,
@@ -86,6 +91,7 @@ impl Default for Config {
             log: LogConfig::default(),
             listen: ListenConfig::default(),
             peers: PeersConfig::all_at("127.0.0.1:7400"),
+            redis: RedisConfig::default(),
             jobs: RunnerSettings::default(),
             sequencer: SequencerSettings::default(),
             shop_center: ShopCenterConfig::default(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mesh::{Client, ClientSettings, Lifecycle, Policies};
 use seam::net::{Listener, Net, Tcp};
 use seam::{Clock, Ids, SystemClock, SystemIds};
-use store::cache::{Cache, InProcess};
+use store::bell::{self, Bell};
+use store::cache::{self, Cache, InProcess, Layered};
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -25,6 +26,8 @@ pub struct Ground {
     pub ids: Arc<dyn Ids>,
     /// What is remembered of other services' answers.
     pub cache: Arc<dyn Cache>,
+    /// What tells other processes that something has changed.
+    pub bell: Arc<dyn Bell>,
     /// How each RPC is called.
     pub policies: Policies,
     /// Ready, stopping, drained.
@@ -53,13 +56,14 @@ impl Ground {
         (net, clock, ids): (Arc<dyn Net>, Arc<dyn Clock>, Arc<dyn Ids>),
         lifecycle: Lifecycle,
     ) -> Result<Self, Failure> {
-        let cache = Arc::new(InProcess::new(CACHE_BYTES, Arc::clone(&clock)));
+        let (cache, bell) = shared(&config, &clock, ids.as_ref())?;
         Ok(Self {
             config,
             net,
             clock,
             ids,
             cache,
+            bell,
             policies: policies()?,
             lifecycle,
         })
@@ -101,7 +105,56 @@ impl Ground {
     }
 }
 
+type Shared = (Arc<dyn Cache>, Arc<dyn Bell>);
+
+// With Redis, what processes share; without, each is by itself.
+fn shared(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> Result<Shared, Failure> {
+    let Some(link) = config.redis.link(config.environment()?)? else {
+        let cache = InProcess::new(CACHE_BYTES, Arc::clone(clock));
+        return Ok((Arc::new(cache), Arc::new(bell::InProcess::default())));
+    };
+    let bell = bell::Redis::start(&link, ids.nonce());
+    let far = Arc::new(cache::Redis::new(link));
+    let cache = Layered::new(CACHE_BYTES, far, Arc::clone(clock));
+    Ok((Arc::new(cache), Arc::new(bell)))
+}
+
 /// The policies the protos declare.
 pub fn policies() -> Result<Policies, Failure> {
     Policies::read(proto::DESCRIPTORS).map_err(|e| Failure::new("POLICIES_INVALID", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ground(redis: &str) -> Result<Ground, Failure> {
+        let mut config = Config::default();
+        config.redis.url = Some(redis.into());
+        Ground::on(
+            config,
+            (Arc::new(Tcp), Arc::new(SystemClock), Arc::new(SystemIds)),
+            Lifecycle::new(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_is_away_is_no_error() {
+        // Nobody listens on port 1.
+        let ground = ground("redis://127.0.0.1:1/").unwrap();
+        let mut rings = ground.bell.subscribe("orders");
+        let ttl = Duration::from_mins(1);
+        drop(ground.cache.put("key", vec![1], ttl).await);
+        assert_eq!(ground.cache.get("key").await, Ok(Some(vec![1])));
+        ground.bell.publish("orders", "1");
+        assert_eq!(&*rings.try_recv().unwrap(), "1");
+    }
+
+    #[tokio::test]
+    async fn a_redis_that_cannot_be_is_refused_at_start() {
+        let why = ground("127.0.0.1:6379").err().unwrap().to_string();
+        assert!(why.starts_with("CONFIG_INVALID: redis.url: "), "{why}");
+    }
 }

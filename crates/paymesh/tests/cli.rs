@@ -69,7 +69,10 @@ impl Up {
     }
 
     fn address(&self, of: &str) -> &str {
-        let mut words = self.ready.split_whitespace().filter_map(|word| word.split_once('='));
+        let mut words = self
+            .ready
+            .split_whitespace()
+            .filter_map(|word| word.split_once('='));
         words.find(|(name, _)| *name == of).unwrap().1
     }
 }

@@ -38,7 +38,9 @@ async fn ten_kills_lose_nothing_on_mariadb() {
     for service in ["SHOP_CENTER", "RATE", "TRADE", "PAY_GATEWAY"] {
         databases.push((service, TestDb::create(Engine::MySql).await));
     }
-    let named: Vec<(&str, &str)> =
-        databases.iter().map(|(service, database)| (*service, database.url())).collect();
+    let named: Vec<(&str, &str)> = databases
+        .iter()
+        .map(|(service, database)| (*service, database.url()))
+        .collect();
     whole(&demo(&named));
 }

@@ -4,7 +4,9 @@
 mod entry;
 mod flight;
 mod in_process;
+mod layered;
 mod read_through;
+mod redis;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +15,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use in_process::InProcess;
+pub use layered::{Layered, NEAR};
 pub use read_through::{ReadThrough, ReadThroughSettings};
+pub use redis::Redis;
 
 /// The cache did not do what it was asked; whoever asked goes on without it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

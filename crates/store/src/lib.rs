@@ -4,6 +4,7 @@
 //! Beneath every service's own tables stand those of this crate: obligations, the
 //! outbox and its feed, leases. No business table.
 
+pub mod bell;
 pub mod cache;
 mod committer;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod migrate;
 pub mod obligation;
 pub mod parked;
 pub mod query;
+pub mod redis;
 mod row;
 mod value;
 mod write;

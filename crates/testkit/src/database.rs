@@ -178,7 +178,7 @@ fn text(row: &AnyRow, at: usize) -> String {
     let text = number.or_else(|_| row.try_get::<String, _>(at));
     text.unwrap_or_else(|_| {
         let bytes = row.try_get::<Vec<u8>, _>(at).expect("bytes");
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(bytes)
     })
 }
 

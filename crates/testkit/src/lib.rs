@@ -4,6 +4,7 @@
 pub mod database;
 pub mod mariadb;
 pub mod proxy;
+pub mod redis;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use seam::ManualClock;
 pub use database::{ENGINES, TestDb};
 pub use mariadb::MariaDb;
 pub use proxy::Proxy;
+pub use redis::TestRedis;
 
 /// A clock that stands at 2026-11-20 12:00:00 in China.
 pub fn clock() -> Arc<ManualClock> {

@@ -1,5 +1,8 @@
 //! What a cache may and may not answer.
 
+mod layered;
+mod redis;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,126 @@
+//! Who hears a bell, with Redis sound, absent, frozen and back again.
+
+use std::time::{Duration, Instant};
+
+use testkit::redis::{TestRedis, nowhere};
+use tokio::time::timeout;
+
+use super::{Bell, InProcess, Redis, Rings};
+use crate::redis::{Link, RedisSettings};
+
+const BOUND: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_millis(100);
+
+fn process(url: &str, prefix: &str, origin: &str) -> Redis {
+    let settings = RedisSettings {
+        prefix: prefix.to_owned(),
+        ..RedisSettings::new(url)
+    };
+    Redis::start(&Link::new(settings).unwrap(), origin.to_owned())
+}
+
+async fn next(rings: &mut Rings) -> String {
+    let ring = timeout(BOUND, rings.recv()).await;
+    ring.unwrap().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn who_listens_to_the_topic_hears_it_and_nobody_else() {
+    let bell = InProcess::default();
+    bell.publish("orders", "nobody listens yet");
+    let [mut one, mut two] = [(); 2].map(|()| bell.subscribe("orders"));
+    let mut other = bell.subscribe("switches");
+    bell.publish("orders", "1");
+    assert_eq!(next(&mut one).await, "1");
+    assert_eq!(next(&mut two).await, "1");
+    assert!(other.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn every_process_hears_it_once() {
+    let redis = TestRedis::create().await;
+    let start = |origin| process(&redis.url(), redis.prefix(), origin);
+    let [one, two] = ["one", "two"].map(start);
+    let [mut at_one, mut at_two] = [&one, &two].map(|bell| bell.subscribe("orders"));
+    redis.listened_to(2).await;
+    one.publish("switches", "another topic");
+    for key in ["1", "with a space", "3"] {
+        one.publish("orders", key);
+    }
+    // When this has come back, so has everything before it.
+    two.publish("orders", "last");
+    for key in ["1", "with a space", "3", "last"] {
+        assert_eq!(next(&mut at_one).await, key);
+    }
+    let mut heard = vec![];
+    while heard.len() < 4 {
+        heard.push(next(&mut at_two).await);
+    }
+    heard.retain(|key| key != "last");
+    assert_eq!(heard, ["1", "with a space", "3"]);
+    assert!(timeout(MOMENT, at_one.recv()).await.is_err());
+}
+
+#[tokio::test]
+async fn without_redis_it_rings_here_and_nobody_waits() {
+    let redis = TestRedis::create().await;
+    let frozen = redis.proxy().await;
+    frozen.silent(true);
+    for address in [nowhere().await, frozen.address().to_string()] {
+        let bell = process(&redis.at(address), redis.prefix(), "one");
+        let mut rings = bell.subscribe("orders");
+        let began = Instant::now();
+        for _ in 0..100_000 {
+            bell.publish("orders", "1");
+            assert_eq!(&*rings.try_recv().unwrap(), "1");
+        }
+        assert!(began.elapsed() < BOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_late_or_again_is_heard() {
+    let redis = TestRedis::create().await;
+    let proxy = redis.proxy().await;
+    let one = process(&redis.url(), redis.prefix(), "one");
+    proxy.silent(true);
+    let two = process(&redis.at(proxy.address()), redis.prefix(), "two");
+    let mut rings = two.subscribe("orders");
+    one.publish("orders", "is not heard");
+    assert!(timeout(MOMENT, rings.recv()).await.is_err());
+    proxy.silent(false);
+    rings_again(&one, &mut rings).await;
+    proxy.down(true);
+    one.publish("orders", "cuts the connection");
+    tokio::time::sleep(MOMENT).await;
+    proxy.down(false);
+    rings_again(&one, &mut rings).await;
+}
+
+async fn rings_again(bell: &Redis, rings: &mut Rings) {
+    let again = async {
+        loop {
+            bell.publish("orders", "again");
+            if let Ok(Ok(key)) = timeout(MOMENT, rings.recv()).await
+                && &*key == "again"
+            {
+                return;
+            }
+        }
+    };
+    timeout(BOUND, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_bell_listens_no_longer() {
+    let redis = TestRedis::create().await;
+    let bell = process(&redis.url(), redis.prefix(), "one");
+    redis.listened_to(1).await;
+    drop(bell);
+    let gone = async {
+        while redis.listeners().await > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(BOUND, gone).await.unwrap();
+}
