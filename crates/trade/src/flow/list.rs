@@ -28,12 +28,7 @@ pub(crate) async fn list(
 fn read(request: &ListOrdersRequest) -> Result<(Page, Listed), Violations> {
     let mut wrong = Violations::default();
     wrong.unless(request.shop_id > 0, "shop_id", "must be 1 or above");
-    let status = status(request.status);
-    wrong.unless(
-        status.is_some(),
-        "status",
-        "must be one of OrderStatus, or unset",
-    );
+    let status = wrong.take("status", status(request.status));
     let from = key(&mut wrong, "from_time", request.from_time.as_ref(), 0);
     let before = key(&mut wrong, "to_time", request.to_time.as_ref(), i64::MAX);
     let ListOrdersRequest {
@@ -59,14 +54,15 @@ fn read(request: &ListOrdersRequest) -> Result<(Page, Listed), Violations> {
     Ok((page, listed))
 }
 
-// The status that is asked for, if any; none for a number that is no status.
-fn status(number: i32) -> Option<Option<OrderStatus>> {
-    match WireStatus::try_from(number).ok()? {
-        WireStatus::Unspecified => Some(None),
-        _ => OrderStatus::from_code(i16::try_from(number).ok()?)
-            .ok()
-            .map(Some),
+// The status that is asked for, if any.
+fn status(number: i32) -> Result<Option<OrderStatus>, String> {
+    if number == i32::from(WireStatus::Unspecified) {
+        return Ok(None);
     }
+    let code = i16::try_from(number).ok();
+    let status = code.and_then(|code| OrderStatus::from_code(code).ok());
+    let unknown = || "must be one of OrderStatus, or unset".to_owned();
+    status.map(Some).ok_or_else(unknown)
 }
 
 // The smallest number an order of that instant can have.
