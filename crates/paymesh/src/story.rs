@@ -9,7 +9,7 @@ use proto::gateway::v1::payment_service_client::PaymentServiceClient;
 use proto::gateway::v1::{ListPaymentEventsRequest, PaymentLogEntry};
 use proto::time::from_proto;
 use proto::trade::v1::trade_service_client::TradeServiceClient;
-use proto::trade::v1::{GetTimelineRequest, Settlement, TimelineEntry};
+use proto::trade::v1::{GetTimelineRequest, Remedy, Settlement, TimelineEntry};
 use tonic::Status;
 
 // "W" and 18 digits.
@@ -52,8 +52,15 @@ pub async fn story(trade: &Client, gateway: &Client, number: &str) -> Result<Vec
     let paid = payments.list_payment_events(request).await?.into_inner();
     let trade = told.entries.into_iter().map(Line::from);
     let settled = told.settlements.iter().map(Line::from);
+    let remedied = told.remedies.iter().map(Line::from);
     let gateway = paid.entries.into_iter().map(Line::from);
-    Ok(merged(trade.chain(gateway).chain(settled).collect()))
+    Ok(merged(
+        trade
+            .chain(remedied)
+            .chain(gateway)
+            .chain(settled)
+            .collect(),
+    ))
 }
 
 /// The order a payment's number names; an order's own number names itself.
@@ -120,6 +127,21 @@ impl From<&Settlement> for Line {
             detail: format!(
                 "gross {gross_fen} = net {net_fen} + fee {fee_fen} fen at {rate_ppm} ppm"
             ),
+        }
+    }
+}
+
+impl From<&Remedy> for Line {
+    fn from(remedy: &Remedy) -> Self {
+        Self {
+            time: time(remedy.time.as_ref()),
+            service: "trade",
+            version: None,
+            from: state(remedy.before_status().as_str_name(), "ORDER_STATUS_"),
+            to: state(remedy.after_status().as_str_name(), "ORDER_STATUS_"),
+            event: "REMEDY".to_owned(),
+            actor: remedy.finder.to_lowercase(),
+            detail: remedy.evidence.clone(),
         }
     }
 }
