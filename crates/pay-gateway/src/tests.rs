@@ -2,6 +2,7 @@
 //! a shop-center that knows some accounts. Time stands still; jobs run when a test says so.
 
 mod accounts;
+mod asks;
 mod bed;
 mod busy;
 mod callbacks;

@@ -7,7 +7,16 @@ use mesh::{Client, ClientSettings, Lifecycle, Policies, Server, ServerSettings};
 use proto::shop::v1::list_merchant_accounts_request::Owner;
 use proto::shop::v1::shop_service_client::ShopServiceClient;
 use proto::shop::v1::shop_service_server::{ShopService, ShopServiceServer};
-use proto::shop::v1::*;
+use proto::shop::v1::{
+    BatchGetShopsRequest, BatchGetShopsResponse, Channel, CreateMerchantAccountRequest,
+    CreateMerchantAccountResponse, CreateMerchantRequest, CreateMerchantResponse,
+    CreateShopRequest, CreateShopResponse, GetMerchantRequest, GetMerchantResponse, GetShopRequest,
+    GetShopResponse, ListMerchantAccountsRequest, ListMerchantAccountsResponse,
+    ListMerchantsRequest, ListMerchantsResponse, ListShopsRequest, ListShopsResponse,
+    MerchantAccount, PayType, SetShopStatusRequest, SetShopStatusResponse,
+    UpdateMerchantAccountRequest, UpdateMerchantAccountResponse, UpdateMerchantRequest,
+    UpdateMerchantResponse, UpdateShopRequest, UpdateShopResponse,
+};
 use seam::net::{Memory, Net};
 use tonic::{Request, Response, Status};
 
@@ -84,7 +93,7 @@ macro_rules! only_accounts_are_listed {
                 &self,
                 request: Request<ListMerchantAccountsRequest>,
             ) -> Result<Response<ListMerchantAccountsResponse>, Status> {
-                self.list(request.into_inner()).map(Response::new)
+                self.list(request.get_ref()).map(Response::new)
             }
         }
     };
@@ -93,13 +102,23 @@ macro_rules! only_accounts_are_listed {
 only_accounts_are_listed! {
     create_merchant(CreateMerchantRequest) -> CreateMerchantResponse;
     get_merchant(GetMerchantRequest) -> GetMerchantResponse;
+    list_merchants(ListMerchantsRequest) -> ListMerchantsResponse;
+    update_merchant(UpdateMerchantRequest) -> UpdateMerchantResponse;
+    create_shop(CreateShopRequest) -> CreateShopResponse;
+    get_shop(GetShopRequest) -> GetShopResponse;
+    batch_get_shops(BatchGetShopsRequest) -> BatchGetShopsResponse;
+    list_shops(ListShopsRequest) -> ListShopsResponse;
+    update_shop(UpdateShopRequest) -> UpdateShopResponse;
+    set_shop_status(SetShopStatusRequest) -> SetShopStatusResponse;
+    create_merchant_account(CreateMerchantAccountRequest) -> CreateMerchantAccountResponse;
+    update_merchant_account(UpdateMerchantAccountRequest) -> UpdateMerchantAccountResponse;
 }
 
 impl Shops {
     // One a page, so that all pages are turned.
     fn list(
         &self,
-        request: ListMerchantAccountsRequest,
+        request: &ListMerchantAccountsRequest,
     ) -> Result<ListMerchantAccountsResponse, Status> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         if self.0.away.load(Ordering::SeqCst) {
@@ -116,7 +135,9 @@ impl Shops {
         let more = page + 1 < all.len();
         Ok(ListMerchantAccountsResponse {
             accounts: all.into_iter().skip(page).take(1).collect(),
-            next_page_token: Some(page + 1).filter(|_| more).map_or_else(String::new, |next| next.to_string()),
+            next_page_token: Some(page + 1)
+                .filter(|_| more)
+                .map_or_else(String::new, |next| next.to_string()),
         })
     }
 }
