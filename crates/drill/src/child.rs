@@ -1,6 +1,7 @@
 //! The mesh as a process of its own: started, killed without warning, started again on the
 //! same data and the same ports.
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::compress::compressed;
 use crate::error::DrillError;
 use crate::ports::Ports;
 
@@ -154,6 +156,7 @@ fn spawn(exe: &Path, data_dir: &Path, ports: Ports) -> Result<Running, DrillErro
             "--sandbox",
             &address(ports.sandbox),
         ])
+        .envs(compressed(|name| env::var_os(name).is_some()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mesh::Context;
-use proto::time::from_proto;
 use seam::SeededIds;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::books::{Books, Facts, Told, reckon};
+use crate::books::{Books, Facts, reckon};
 use crate::chaos::Kills;
 use crate::child::Mesh;
 use crate::error::DrillError;
@@ -20,7 +19,8 @@ use crate::flow::Flow;
 use crate::peers::Peers;
 use crate::ports::Ports;
 use crate::progress::Progress;
-use crate::{fetch, report, seed};
+use crate::story::Story;
+use crate::{fetch, report, seed, story};
 
 const SEEDED_WITHIN: Duration = Duration::from_secs(30);
 // Keeps instants far from overflow.
@@ -32,7 +32,7 @@ const FETCHED_WITHIN: Duration = Duration::from_mins(1);
 pub struct Demo {
     /// The `paymesh` executable.
     pub exe: PathBuf,
-    /// How many orders at least; more are made while there are kills left.
+    /// How many orders at least, of all kinds in turn; more are made while there are kills left.
     pub orders: u32,
     /// How many are being paid at a time.
     pub concurrency: usize,
@@ -46,19 +46,22 @@ pub struct Demo {
     pub seed: u64,
     /// How long all orders have to be settled.
     pub timeout: Duration,
+    /// Whether one story of each kind is told, not one at all.
+    pub stories: bool,
 }
 
 impl Demo {
-    /// 50 orders, 16 at a time, no kills, two minutes.
+    /// 200 orders, 16 at a time, no kills, three minutes, one story.
     pub fn new(exe: impl Into<PathBuf>) -> Self {
         Self {
             exe: exe.into(),
-            orders: 50,
+            orders: 200,
             concurrency: 16,
             kills: 0,
             data_dir: None,
             seed: 1,
-            timeout: Duration::from_mins(2),
+            timeout: Duration::from_mins(3),
+            stories: false,
         }
     }
 }
@@ -74,8 +77,8 @@ pub struct Outcome {
     pub kills: u32,
     /// From the first order to the last one settled.
     pub elapsed: Duration,
-    /// The order that took longest from its creation to its settlement.
-    pub slowest: Option<String>,
+    /// Whose stories are to be told.
+    pub stories: Vec<Story>,
     /// Where the data is, if it was kept.
     pub data_dir: Option<PathBuf>,
 }
@@ -86,7 +89,7 @@ impl Outcome {
         self.books.lost()
     }
 
-    /// Every order is paid and settled once, and the sums agree.
+    /// Every order ended as it must, nothing forged was believed, and the sums agree.
     pub fn is_clean(&self) -> bool {
         self.stuck.is_empty() && self.books.balance()
     }
@@ -99,7 +102,7 @@ struct Home {
 }
 
 /// Starts a mesh, drives orders through it, kills it as often as told, and prints the books
-/// and one order's story on standard output. What is wrong is in the outcome; an error means
+/// and orders' stories on standard output. What is wrong is in the outcome; an error means
 /// that the drill could not be held.
 pub async fn demo(settings: Demo) -> Result<Outcome, DrillError> {
     let mut home = Home::of(settings.data_dir.as_deref())?;
@@ -157,38 +160,33 @@ async fn drill(settings: &Demo, mesh: &mut Mesh, flow: &Arc<Flow>) -> Result<Out
     let (accepted, stuck) = flow.done().told();
     let facts = fetch::facts(&flow.peers, accepted);
     let facts = Context::background(FETCHED_WITHIN).scope(facts).await?;
+    let books = reckon(&facts);
     Ok(Outcome {
-        books: reckon(&facts),
+        stories: stories(settings, &books, &facts),
+        books,
         stuck,
         kills: flow.kills.done(),
         elapsed,
-        slowest: slowest(&facts),
         data_dir: None,
     })
 }
 
-fn slowest(facts: &Facts) -> Option<String> {
-    let took = |told: &&Told| {
-        let created = from_proto(told.order.create_time.as_ref()?)?;
-        let settled = from_proto(told.settlements.first()?.settle_time.as_ref()?)?;
-        Some(created.duration_until(settled))
-    };
-    let slowest = facts.orders.iter().max_by_key(took)?;
-    Some(slowest.order.order_no.clone())
+fn stories(settings: &Demo, books: &Books, facts: &Facts) -> Vec<Story> {
+    if settings.stories && books.findings.is_empty() {
+        return story::of_each_kind(facts);
+    }
+    story::one(books, facts).into_iter().collect()
 }
 
 async fn tell(flow: &Flow, exe: &Path, outcome: &Outcome) {
     println!("{}", report::books(&outcome.books));
     let Outcome { kills, elapsed, .. } = outcome;
     println!("{kills} kills, {:.1} s", elapsed.as_secs_f64());
-    // What went wrong is the story to tell; otherwise the one with most to tell.
-    let wrong = outcome
-        .books
-        .findings
-        .first()
-        .map(|finding| finding.number.clone());
-    if let Some(number) = wrong.or_else(|| outcome.slowest.clone()) {
-        trace(exe, flow.peers.client.target(), &number).await;
+    for Story { kind, number } in &outcome.stories {
+        if let Some(kind) = kind {
+            println!("\n{}: {}", kind.name(), kind.lesson());
+        }
+        trace(exe, flow.peers.client.target(), number).await;
     }
 }
 

@@ -1,30 +1,31 @@
-//! Fetches what the books are made of: the whole ledger, and every order anybody knows of.
+//! Fetches what the books are made of: the whole ledger, what the channel did besides, and
+//! every order anybody knows of.
 
 use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use proto::sandbox::v1::{Charge, ListChargesRequest};
+use proto::sandbox::v1::{Charge, ListChargesRequest, ListMisbehavioursRequest, Misbehaviour};
 use proto::trade::v1::GetTimelineRequest;
 use tonic::{Code, Status};
 
-use crate::books::{Facts, Told};
+use crate::books::{Facts, Told, order_no_of};
 use crate::error::DrillError;
 use crate::peers::Peers;
 use crate::persist::persist;
 
 const AT_A_TIME: usize = 16;
-// "W" and 18 digits; the rest of a payment's number is its attempt.
-const ORDER_NO: usize = 19;
 
 /// The facts about the orders that were acknowledged, and those the ledger has charges of.
 pub(crate) async fn facts(peers: &Peers, accepted: Vec<String>) -> Result<Facts, DrillError> {
     let charges = ledger(peers)
         .await
         .map_err(DrillError::call("the ledger cannot be read"))?;
+    let misdeeds = misdeeds(peers)
+        .await
+        .map_err(DrillError::call("what the channel did cannot be read"))?;
     let paid_for = charges
         .iter()
-        .map(|charge| charge.out_trade_no.as_str())
-        .map(|number| number.get(..ORDER_NO).unwrap_or(number));
+        .map(|charge| order_no_of(&charge.out_trade_no));
     let numbers: BTreeSet<String> = accepted
         .iter()
         .map(String::as_str)
@@ -42,6 +43,7 @@ pub(crate) async fn facts(peers: &Peers, accepted: Vec<String>) -> Result<Facts,
         accepted,
         orders,
         charges,
+        misdeeds,
     })
 }
 
@@ -62,6 +64,23 @@ async fn ledger(peers: &Peers) -> Result<Vec<Charge>, Status> {
     }
 }
 
+async fn misdeeds(peers: &Peers) -> Result<Vec<Misbehaviour>, Status> {
+    let mut misdeeds = Vec::new();
+    let mut request = ListMisbehavioursRequest::default();
+    loop {
+        let page = persist(|| {
+            let (mut sandbox, request) = (peers.sandbox.clone(), request.clone());
+            async move { sandbox.list_misbehaviours(request).await }
+        });
+        let page = page.await?;
+        misdeeds.extend(page.misbehaviours);
+        if page.next_page_token.is_empty() {
+            return Ok(misdeeds);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
 // None: trade does not know the order, which is for the books to judge.
 async fn told(peers: &Peers, order_no: String) -> Result<Option<Told>, Status> {
     let request = GetTimelineRequest { order_no };
@@ -73,6 +92,7 @@ async fn told(peers: &Peers, order_no: String) -> Result<Option<Told>, Status> {
         Ok(answer) => Ok(Some(Told {
             order: answer.order.unwrap_or_default(),
             settlements: answer.settlements,
+            remedies: answer.remedies,
         })),
         Err(status) if status.code() == Code::NotFound => Ok(None),
         Err(status) => Err(status),

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mesh::Context;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::chaos::Kills;
 use crate::order::{self, Stuck};
 use crate::peers::Peers;
+use crate::plan::kind::{Ending, Kind};
+use crate::plan::script::LATE;
 use crate::plan::{Plan, plans};
 use crate::progress::Progress;
 
@@ -20,7 +22,7 @@ pub(crate) struct Flow {
     pub(crate) progress: Progress,
     pub(crate) kills: Kills,
     pub(crate) buyers: Arc<Semaphore>,
-    /// When every order must be settled.
+    /// When every order that is paid must be settled.
     pub(crate) until: Instant,
     pub(crate) done: Mutex<Done>,
 }
@@ -77,7 +79,16 @@ impl Flow {
         let number = self.buy(plan).await?;
         // Somebody else may pay while this one waits.
         drop(buyer);
-        order::settled(&self.peers, &number, &self.progress).await
+        if plan.kind.ending() == Ending::Open {
+            self.progress.left();
+            return Ok(());
+        }
+        order::settled(&self.peers, &number, &self.progress).await?;
+        if plan.kind == Kind::Late {
+            // What comes now must change nothing.
+            sleep(LATE).await;
+        }
+        Ok(())
     }
 
     async fn buy(&self, plan: &Plan) -> Result<String, Stuck> {

@@ -4,6 +4,7 @@
 pub mod books;
 mod chaos;
 mod child;
+mod compress;
 mod demo;
 mod error;
 mod fetch;
@@ -16,7 +17,10 @@ mod ports;
 mod progress;
 mod report;
 mod seed;
+mod story;
 
 pub use books::Books;
 pub use demo::{Demo, Outcome, demo};
 pub use error::DrillError;
+pub use plan::kind::Kind;
+pub use story::Story;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::Notify;
 
-const STYLE: &str = "{elapsed_precise} {wide_bar} {pos}/{len} settled, {msg}";
+const STYLE: &str = "{elapsed_precise} {wide_bar} {pos}/{len} done, {msg}";
 const TICK: Duration = Duration::from_millis(200);
 
 /// Counts, and shows the counts.
@@ -16,7 +16,7 @@ pub(crate) struct Progress {
     every: u64,
     created: AtomicU64,
     paid: AtomicU64,
-    settled: AtomicU64,
+    done: AtomicU64,
     first: Notify,
 }
 
@@ -29,7 +29,7 @@ impl Progress {
             every: orders.div_ceil(10).max(1),
             created: AtomicU64::new(0),
             paid: AtomicU64::new(0),
-            settled: AtomicU64::new(0),
+            done: AtomicU64::new(0),
             first: Notify::new(),
         }
     }
@@ -47,12 +47,22 @@ impl Progress {
         self.show(1);
     }
 
+    /// A paid order is settled.
     pub(crate) fn settled(&self) {
-        let settled = self.settled.fetch_add(1, Relaxed) + 1;
+        self.done();
+    }
+
+    /// An order is left to itself: its payer will not pay.
+    pub(crate) fn left(&self) {
+        self.done();
+    }
+
+    fn done(&self) {
+        let done = self.done.fetch_add(1, Relaxed) + 1;
         if let Some(bar) = &self.bar {
-            bar.set_position(settled);
-        } else if settled.is_multiple_of(self.every) {
-            self.say(&format!("{}, {settled} settled", self.counts()));
+            bar.set_position(done);
+        } else if done.is_multiple_of(self.every) {
+            self.say(&format!("{}, {done} done", self.counts()));
         }
     }
 
@@ -61,11 +71,11 @@ impl Progress {
         self.first.notified().await;
     }
 
-    /// How many orders are created and not settled.
+    /// How many orders are created, and neither settled nor left to themselves.
     pub(crate) fn under_way(&self) -> u64 {
         self.created
             .load(Relaxed)
-            .saturating_sub(self.settled.load(Relaxed))
+            .saturating_sub(self.done.load(Relaxed))
     }
 
     /// A line that stays.

@@ -1,12 +1,14 @@
 //! The books, as people read them.
 
+mod kinds;
+
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::books::{Books, Finding};
 
 const SHOWN: usize = 50;
 
-/// The books as a table, and what is wrong as another.
+/// The books as tables, as a whole and by kind, and what is wrong as another.
 pub(crate) fn books(books: &Books) -> String {
     let mut table = Table::new();
     table
@@ -23,15 +25,16 @@ pub(crate) fn books(books: &Books) -> String {
     } else {
         findings(&books.findings)
     };
-    format!("{table}\n{verdict}")
+    format!("{}\n{table}\n{verdict}", kinds::table(&books.kinds))
 }
 
-fn rows(books: &Books) -> [(&'static str, String, String); 8] {
+fn rows(books: &Books) -> [(&'static str, String, String); 9] {
     let none = String::new;
     [
         ("orders created", books.created.to_string(), none()),
         ("orders paid", books.paid.to_string(), none()),
         ("orders settled", books.settled.to_string(), none()),
+        ("orders left unpaid", books.open.to_string(), none()),
         (
             "charges in the ledger",
             books.charges.to_string(),
@@ -54,8 +57,7 @@ fn findings(findings: &[Finding]) -> String {
         .load_style(presets::UTF8_FULL_CONDENSED)
         .set_header(["number", "lost", "what is wrong"]);
     for Finding { number, wrong } in findings.iter().take(SHOWN) {
-        let lost = if wrong.is_loss() { "lost" } else { "" };
-        table.add_row([number.clone(), lost.to_owned(), wrong.to_string()]);
+        table.add_row([number.clone(), wrong.lost().to_owned(), wrong.to_string()]);
     }
     let more = findings.len().saturating_sub(SHOWN);
     let more = if more == 0 {

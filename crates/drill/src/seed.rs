@@ -1,7 +1,8 @@
-//! What must exist before an order: a merchant, its shops, their accounts and rates.
-//! The ids are fixed and the content too, so seeding again changes nothing.
+//! What must exist before an order: a merchant, its shops, their accounts and rates, and what
+//! the channel is told to do. Ids, names and content are fixed: seeding again changes nothing.
 
 use proto::rate::v1::{RateScheme, SetRateSchemeRequest};
+use proto::sandbox::v1::{Script, SetScriptRequest};
 use proto::shop::v1::{
     Channel, CreateMerchantAccountRequest, CreateMerchantRequest, CreateShopRequest, Merchant,
     MerchantAccount, PayType, Shop,
@@ -10,6 +11,7 @@ use proto::shop::v1::{
 use crate::error::DrillError;
 use crate::peers::Peers;
 use crate::persist::persist;
+use crate::plan::script::scripts;
 
 const MERCHANT: i64 = 7001;
 
@@ -20,26 +22,52 @@ const KEY: &str = "sandbox";
 pub(crate) struct Seller {
     pub(crate) shop_id: i64,
     name: &'static str,
-    mch_id: &'static str,
+    pub(crate) tills: [Till; 2],
+}
+
+/// Where a shop takes one pay type, and at which rate.
+pub(crate) struct Till {
+    account_id: i64,
+    pub(crate) pay_type: PayType,
+    pub(crate) mch_id: &'static str,
     rate_ppm: i32,
     min_fee_fen: i64,
 }
 
-/// The shops of the demo; their rates differ, so that a fee at the wrong one shows.
+const fn wechat(account_id: i64, mch_id: &'static str, (ppm, min): (i32, i64)) -> Till {
+    Till {
+        account_id,
+        pay_type: PayType::SwiftpassWechat,
+        mch_id,
+        rate_ppm: ppm,
+        min_fee_fen: min,
+    }
+}
+
+const fn alipay(account_id: i64, mch_id: &'static str, (ppm, min): (i32, i64)) -> Till {
+    Till {
+        pay_type: PayType::SwiftpassAlipay,
+        ..wechat(account_id, mch_id, (ppm, min))
+    }
+}
+
+/// The shops of the demo; all rates differ, so that a fee at the wrong one shows.
 pub(crate) const SELLERS: [Seller; 2] = [
     Seller {
         shop_id: 7101,
         name: "Noodle bar",
-        mch_id: "105570000001",
-        rate_ppm: 6000,
-        min_fee_fen: 0,
+        tills: [
+            wechat(7101, "105570000001", (6000, 0)),
+            alipay(7147, "105570000011", (5500, 0)),
+        ],
     },
     Seller {
         shop_id: 7102,
         name: "Tea house",
-        mch_id: "105570000002",
-        rate_ppm: 3800,
-        min_fee_fen: 1,
+        tills: [
+            wechat(7102, "105570000002", (3800, 1)),
+            alipay(7247, "105570000012", (3000, 2)),
+        ],
     },
 ];
 
@@ -61,8 +89,13 @@ pub(crate) async fn seed(peers: &Peers) -> Result<(), DrillError> {
     .map_err(DrillError::call("the merchant cannot be created"))?;
     for seller in &SELLERS {
         open(peers, seller).await?;
-        equip(peers, seller).await?;
-        price(peers, seller).await?;
+        for till in &seller.tills {
+            equip(peers, seller, till).await?;
+            price(peers, seller, till).await?;
+        }
+    }
+    for script in scripts() {
+        direct(peers, script).await?;
     }
     Ok(())
 }
@@ -85,13 +118,13 @@ async fn open(peers: &Peers, seller: &Seller) -> Result<(), DrillError> {
     Ok(())
 }
 
-async fn equip(peers: &Peers, seller: &Seller) -> Result<(), DrillError> {
+async fn equip(peers: &Peers, seller: &Seller, till: &Till) -> Result<(), DrillError> {
     let account = MerchantAccount {
-        account_id: seller.shop_id,
+        account_id: till.account_id,
         shop_id: seller.shop_id,
         channel: Channel::Swiftpass.into(),
-        pay_type: PayType::SwiftpassWechat.into(),
-        mch_id: seller.mch_id.to_owned(),
+        pay_type: till.pay_type.into(),
+        mch_id: till.mch_id.to_owned(),
         key_name: KEY.to_owned(),
         enabled: true,
         ..MerchantAccount::default()
@@ -109,13 +142,13 @@ async fn equip(peers: &Peers, seller: &Seller) -> Result<(), DrillError> {
     Ok(())
 }
 
-async fn price(peers: &Peers, seller: &Seller) -> Result<(), DrillError> {
+async fn price(peers: &Peers, seller: &Seller, till: &Till) -> Result<(), DrillError> {
     let scheme = RateScheme {
         shop_id: seller.shop_id,
-        pay_type: PayType::SwiftpassWechat.into(),
+        pay_type: till.pay_type.into(),
         version: 1,
-        current_ppm: seller.rate_ppm,
-        min_fee_fen: seller.min_fee_fen,
+        current_ppm: till.rate_ppm,
+        min_fee_fen: till.min_fee_fen,
         ..RateScheme::default()
     };
     let request = SetRateSchemeRequest {
@@ -128,5 +161,19 @@ async fn price(peers: &Peers, seller: &Seller) -> Result<(), DrillError> {
     priced
         .await
         .map_err(DrillError::call("a rate scheme cannot be set"))?;
+    Ok(())
+}
+
+async fn direct(peers: &Peers, script: Script) -> Result<(), DrillError> {
+    let request = SetScriptRequest {
+        script: Some(script),
+    };
+    let directed = persist(|| {
+        let (mut sandbox, request) = (peers.sandbox.clone(), request.clone());
+        async move { sandbox.set_script(request).await }
+    });
+    directed
+        .await
+        .map_err(DrillError::call("the channel cannot be scripted"))?;
     Ok(())
 }

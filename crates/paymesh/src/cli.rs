@@ -8,7 +8,7 @@ use clap_complete::Shell;
 const EXAMPLES: &str = "\
 Examples:
   paymesh up                                everything in one process, data in ./data
-  paymesh demo                              drive 50 orders through it and count the money
+  paymesh demo                              drive 200 orders through it and count the money
   paymesh trace W261120432000000000         what happened to an order
   paymesh --config prod.toml serve trade    one service, for a deployment";
 
@@ -104,8 +104,8 @@ pub struct Up {
 /// What the demo does.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// How many orders
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many orders: 6 of 10 ordinary, the others each with trouble of its kind
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub orders: u32,
     /// How often to kill the mesh (SIGKILL) at a random moment and start it again
     #[arg(long, default_value_t = 0)]
@@ -116,6 +116,9 @@ pub struct Demo {
     /// Keep the data here [default: a temporary folder]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
+    /// Tell one order's story for each kind of trouble
+    #[arg(long)]
+    pub stories: bool,
 }
 
 /// A service.

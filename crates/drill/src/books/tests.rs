@@ -1,3 +1,5 @@
+mod kinds;
+
 use super::*;
 
 // Three orders, paid and settled as they should be.
@@ -30,6 +32,7 @@ fn right() -> Facts {
         facts.orders.push(Told {
             order,
             settlements: vec![settlement],
+            remedies: Vec::new(),
         });
     }
     facts
@@ -195,6 +198,25 @@ fn an_order_nobody_paid_is_unfinished_and_not_lost() {
         found,
         one("W2", Wrong::Unfinished(OrderStatus::PayFailed), 0)
     );
+}
+
+#[test]
+fn a_settlement_of_what_nobody_paid_is_lost() {
+    let found = found(|facts| {
+        facts.orders[1].order.set_status(OrderStatus::PayFailed);
+        facts.charges.remove(1);
+    });
+    let unfinished = ("W2".to_owned(), Wrong::Unfinished(OrderStatus::PayFailed));
+    let settled = ("W2".to_owned(), Wrong::SettledUnpaid(1_003));
+    assert_eq!(found, (vec![unfinished, settled], 1));
+}
+
+#[test]
+fn a_payments_number_names_its_order() {
+    let order = "W261120100903123010";
+    assert_eq!(order_no_of("W2611201009031230100001"), order);
+    assert_eq!(order_no_of("W2611201009031230100001T"), order);
+    assert_eq!(order_no_of("W"), "");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::Demo;
 use crate::failure::Failure;
 
-/// Fails when money or an order is lost.
+/// Fails when an order, money or trust is lost.
 pub async fn run(demo: Demo) -> Result<ExitCode, Failure> {
     let exe = std::env::current_exe().map_err(|e| Failure::new("DEMO_FAILED", e))?;
     let settings = drill::Demo {
@@ -13,6 +13,7 @@ pub async fn run(demo: Demo) -> Result<ExitCode, Failure> {
         kills: demo.kills,
         seed: demo.seed,
         data_dir: demo.data_dir,
+        stories: demo.stories,
         ..drill::Demo::new(exe)
     };
     let outcome = drill::demo(settings)
