@@ -10,13 +10,13 @@ export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 paymesh := $(or $(CARGO_TARGET_DIR),target)/debug/paymesh
 
-.PHONY: help demo run build test check fmt bench-store tools clean need
+.PHONY: help demo run build test check fmt bench-store bench-flood tools clean need
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: build ## build, then drive 50 orders through the whole mesh and print what became of them
+demo: build ## build, then drive 200 orders through the whole mesh and print what became of them
 	@$(paymesh) demo
 
 run: build ## build, then run the whole mesh on ./data until Ctrl-C
@@ -40,6 +40,10 @@ fmt: need ## format the source
 
 bench-store: need ## the committer against a transaction per write, on SQLite and MariaDB
 	@scripts/with-servers.sh cargo bench --locked -p store --bench committer
+
+bench-flood: need ## orders with and without a storm of orders for shops that do not exist
+	cargo build --locked --release -p paymesh
+	$(dir $(paymesh))../release/paymesh bench
 
 tools: need ## install cargo-deny into ./.tools
 	cargo install --root .tools --locked cargo-deny

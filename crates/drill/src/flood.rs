@@ -16,6 +16,7 @@ use crate::child::Mesh;
 use crate::error::DrillError;
 use crate::order;
 use crate::peers::Peers;
+use crate::plan::kind::Kind;
 use crate::plan::{Plan, plans};
 use crate::ports::Ports;
 use crate::seed;
@@ -59,10 +60,13 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
     let data = tempfile::tempdir().map_err(DrillError::io("no temporary folder"))?;
     let ports = Ports::free().map_err(DrillError::io("there are no free ports"))?;
-    let (mesh, ready) = Mesh::start(&settings.exe, data.path(), ports).await?;
+    let (mut mesh, ready) = Mesh::start(&settings.exe, data.path(), ports).await?;
     let peers = Peers::at(ready.grpc)?;
-    Context::background(Duration::from_secs(30)).scope(seed::seed(&peers)).await?;
-    let mut plans = plans(1);
+    Context::background(Duration::from_secs(30))
+        .scope(seed::seed(&peers))
+        .await?;
+    // Only orders that nothing goes wrong with: what is measured is us.
+    let mut plans = plans(1).filter(|plan| plan.kind == Kind::Prompt);
     let mut pairs = Vec::new();
     // The first run warms everything and counts for nothing.
     run(&settings, &peers, &mut plans, 0).await;
@@ -90,7 +94,11 @@ async fn run(
         tick.tick().await;
         if let Some(plan) = plans.next() {
             let peers = peers.clone();
-            lives.spawn(async move { Context::background(ANSWER).scope(timed(&peers, &plan)).await });
+            lives.spawn(async move {
+                Context::background(ANSWER)
+                    .scope(timed(&peers, &plan))
+                    .await
+            });
         }
     }
     let timed: Vec<(Duration, Duration)> = lives.join_all().await.into_iter().flatten().collect();
@@ -129,14 +137,26 @@ impl Storm {
         for sender in (0..SENDERS).filter(|_| per_second > 0) {
             let (answered, behind) = (Arc::clone(&answered), Arc::clone(&behind));
             let every = Duration::from_secs(1) * SENDERS / per_second.max(1);
-            senders.spawn(send(peers.clone(), (sender, every, lasts), answered, behind));
+            senders.spawn(send(
+                peers.clone(),
+                (sender, every, lasts),
+                answered,
+                behind,
+            ));
         }
-        Self { senders, answered, behind }
+        Self {
+            senders,
+            answered,
+            behind,
+        }
     }
 
     async fn end(self) -> (u64, u64) {
         self.senders.join_all().await;
-        (self.answered.load(Ordering::Relaxed), self.behind.load(Ordering::Relaxed))
+        (
+            self.answered.load(Ordering::Relaxed),
+            self.behind.load(Ordering::Relaxed),
+        )
     }
 }
 

@@ -52,6 +52,9 @@ pub enum Command {
     /// Start a mesh of its own, drive orders through it, and count the money
     #[cfg(feature = "dev")]
     Demo(Demo),
+    /// Measure: orders with and without a storm of orders for shops that do not exist
+    #[cfg(feature = "dev")]
+    Bench(Bench),
     /// Tell an order's story
     Trace {
         /// The order's number: W and 18 digits
@@ -119,6 +122,23 @@ pub struct Demo {
     /// Tell one order's story for each kind of trouble
     #[arg(long)]
     pub stories: bool,
+}
+
+/// What the bench does.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Orders a second that are paid for
+    #[arg(long, default_value_t = 50)]
+    pub orders: u32,
+    /// Orders a second for random shops that do not exist
+    #[arg(long, default_value_t = 10_000)]
+    pub storm: u32,
+    /// Pairs of runs, one without the storm and one with it
+    #[arg(long, default_value_t = 5)]
+    pub pairs: u32,
+    /// How long a run lasts, in seconds
+    #[arg(long, default_value_t = 8)]
+    pub seconds: u64,
 }
 
 /// A service.

@@ -37,6 +37,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Sandbox => role::sandbox::run(&ground()?).await?,
         Command::Migrate { service } => role::migrate::run(&ground()?, service).await?,
         #[cfg(feature = "dev")]
+        Command::Bench(bench) => role::bench::run(bench).await?,
+        #[cfg(feature = "dev")]
         Command::Demo(demo) => return role::demo::run(demo).await,
         Command::Trace {
             number,

@@ -1,5 +1,7 @@
 //! The roles a process can have; each opens what it needs, runs until told to stop, drains.
 
+#[cfg(feature = "dev")]
+pub mod bench;
 pub mod callback;
 #[cfg(feature = "dev")]
 pub mod demo;

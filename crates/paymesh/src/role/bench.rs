@@ -1,0 +1,65 @@
+//! `paymesh bench`: how much later an order is answered while a storm of others is refused.
+
+use std::time::Duration;
+
+use drill::{Flood, Measured, flood};
+
+use crate::cli::Bench;
+use crate::failure::Failure;
+
+type Figure = fn(&Measured) -> Duration;
+
+/// Prints, run by run and as medians of the pairs' ratios, what was measured.
+pub async fn run(bench: Bench) -> Result<(), Failure> {
+    let exe = std::env::current_exe().map_err(|e| Failure::new("BENCH_FAILED", e))?;
+    let settings = Flood {
+        exe,
+        orders_per_second: bench.orders,
+        storm_per_second: bench.storm,
+        pairs: bench.pairs,
+        run: Duration::from_secs(bench.seconds),
+    };
+    let pairs = flood(settings)
+        .await
+        .map_err(|e| Failure::new("BENCH_FAILED", e))?;
+    println!(
+        "| run | orders | storm answered, late | created p50 / p99 ms | payable p50 / p99 ms |"
+    );
+    println!("|---|---|---|---|---|");
+    for (calm, stormy) in &pairs {
+        tell("calm", calm);
+        tell("storm", stormy);
+    }
+    let figures: [(&str, Figure); 4] = [
+        ("created p50", |run| run.created(500)),
+        ("created p99", |run| run.created(990)),
+        ("payable p50", |run| run.payable(500)),
+        ("payable p99", |run| run.payable(990)),
+    ];
+    for (name, figure) in figures {
+        let mut ratios: Vec<f64> = pairs
+            .iter()
+            .map(|(calm, stormy)| figure(stormy).as_secs_f64() / figure(calm).as_secs_f64())
+            .collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        let (least, most) = (ratios.first(), ratios.last());
+        let middle = ratios.get(ratios.len() / 2);
+        if let (Some(least), Some(middle), Some(most)) = (least, middle, most) {
+            println!("{name}: storm / calm {middle:.2} (lowest {least:.2}, highest {most:.2})");
+        }
+    }
+    Ok(())
+}
+
+fn tell(name: &str, run: &Measured) {
+    let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
+    let (answered, late) = run.storm();
+    println!(
+        "| {name} | {} | {answered}, {late} | {} / {} | {} / {} |",
+        run.orders(),
+        ms(run.created(500)),
+        ms(run.created(990)),
+        ms(run.payable(500)),
+        ms(run.payable(990))
+    );
+}
