@@ -73,6 +73,7 @@ fn new_order(
     content: &Content,
     seller: &GetShopResponse,
 ) -> Result<StoredOrder, TradeError> {
+    let no = trade.numbers.next()?;
     let now = trade.db.clock().now();
     let merchant = seller.merchant.clone().unwrap_or_default();
     let details = wire::Order {
@@ -81,7 +82,7 @@ fn new_order(
     };
     let external = content.external.clone();
     Ok(StoredOrder {
-        no: trade.numbers.next()?,
+        no,
         merchant_id: merchant.merchant_id,
         shop_id: content.shop_id,
         merchant_order_no: content.merchant_order_no.clone(),
@@ -110,7 +111,8 @@ fn new_order(
         bind_limit_at: now + trade.config.bind_limit,
         pay_limit_at: now + trade.config.pay_limit,
         version: 1,
-        created_at: now,
+        // What its number says, so that a range of time is a range of numbers.
+        created_at: no.created_at(),
     })
 }
 

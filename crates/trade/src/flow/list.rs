@@ -1,6 +1,8 @@
 //! `ListOrders`: a shop's orders by key range, the newest first. A number tells its time, so
 //! a range of time is a range of keys.
 
+use std::time::Duration;
+
 use domain::{OrderNo, OrderStatus};
 use proto::time::from_proto;
 use proto::trade::v1::{ListOrdersRequest, OrderStatus as WireStatus};
@@ -9,6 +11,9 @@ use work::{Page, PageSizes, Violations};
 use crate::Inner;
 use crate::error::TradeError;
 use crate::order::{Listed, StoredOrder};
+
+// What a time may lack of the next whole millisecond.
+const REST: Duration = Duration::from_nanos(999_999);
 
 const SIZES: PageSizes = PageSizes {
     default: 50,
@@ -65,7 +70,8 @@ fn status(number: i32) -> Result<Option<OrderStatus>, String> {
     status.map(Some).ok_or_else(unknown)
 }
 
-// The smallest number an order of that instant can have.
+// The smallest number an order of that instant or a later one can have: orders are of whole
+// milliseconds.
 fn key(
     wrong: &mut Violations,
     field: &'static str,
@@ -73,7 +79,8 @@ fn key(
     unset: i64,
 ) -> i64 {
     let Some(time) = time else { return unset };
-    let key = from_proto(time).and_then(|time| OrderNo::compose(time, 0, 0).ok());
+    let time = from_proto(time).and_then(|time| time.checked_add(REST).ok());
+    let key = time.and_then(|time| OrderNo::compose(time, 0, 0).ok());
     wrong.unless(
         key.is_some(),
         field,

@@ -82,9 +82,6 @@ async fn intend(
     order: StoredOrder,
     wanted: &Wanted,
 ) -> Result<(StoredOrder, Attempt), TradeError> {
-    if order.payer_id.is_none() {
-        return Err(TradeError::PayerNotBound(order.no));
-    }
     if let OrderState::Paying { payment } = order.state {
         return join(trade, order, payment, wanted).await;
     }
@@ -94,6 +91,10 @@ async fn intend(
     let step = order
         .state
         .command(OrderCommand::Pay { payment: attempt })?;
+    // Only now: where nobody may pay, a payer would not help.
+    if order.payer_id.is_none() {
+        return Err(TradeError::PayerNotBound(order.no));
+    }
     let Some(state) = step.moved_to() else {
         return Ok((order, attempt));
     };
