@@ -61,18 +61,20 @@ pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
     let data = tempfile::tempdir().map_err(DrillError::io("no temporary folder"))?;
     let ports = Ports::free().map_err(DrillError::io("there are no free ports"))?;
     let (mut mesh, ready) = Mesh::start(&settings.exe, data.path(), ports).await?;
-    let peers = Peers::at(ready.grpc)?;
+    // Whoever storms has a connection of its own, as other callers do.
+    let (peers, others) = (Peers::at(ready.grpc)?, Peers::at(ready.grpc)?);
+    let peers = (&peers, &others);
     Context::background(Duration::from_secs(30))
-        .scope(seed::seed(&peers))
+        .scope(seed::seed(peers.0))
         .await?;
     // Only orders that nothing goes wrong with: what is measured is us.
     let mut plans = plans(1).filter(|plan| plan.kind == Kind::Prompt);
     let mut pairs = Vec::new();
     // The first run warms everything and counts for nothing.
-    run(&settings, &peers, &mut plans, 0).await;
+    run(&settings, peers, &mut plans, 0).await;
     for _ in 0..settings.pairs {
-        let calm = run(&settings, &peers, &mut plans, 0).await;
-        let stormy = run(&settings, &peers, &mut plans, settings.storm_per_second).await;
+        let calm = run(&settings, peers, &mut plans, 0).await;
+        let stormy = run(&settings, peers, &mut plans, settings.storm_per_second).await;
         pairs.push((calm, stormy));
     }
     mesh.stop().await?;
@@ -81,11 +83,11 @@ pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
 
 async fn run(
     settings: &Flood,
-    peers: &Peers,
+    (peers, others): (&Peers, &Peers),
     plans: &mut impl Iterator<Item = Plan>,
     storm: u32,
 ) -> Measured {
-    let storm = Storm::start(peers, storm, settings.run + SETTLE);
+    let storm = Storm::start(others, storm, settings.run + SETTLE);
     sleep(SETTLE / 2).await;
     let mut lives = JoinSet::new();
     let mut tick = interval(Duration::from_secs(1) / settings.orders_per_second.max(1));

@@ -152,7 +152,8 @@ impl StoredPayment {
     }
 
     /// The write that creates it, at version 1, with its first line and what it owes.
-    pub(crate) fn create(&self, line: &Line, tell: Option<Tell>) -> Write {
+    /// Its polls run `compression` times as fast.
+    pub(crate) fn create(&self, line: &Line, tell: Option<Tell>, compression: u32) -> Write {
         let (asked, account) = (&self.asked, &self.account);
         let guard = row![
             self.number.order.get(),
@@ -182,7 +183,7 @@ impl StoredPayment {
         let log = [self.log_row(None, line, self.created_at), row![0]].concat();
         let write =
             Write::new("payment/create", &CREATED, guard).insert(&queries::PAYMENT_LOG_INSERT, log);
-        let write = self.owe(write, &[], self.created_at);
+        let write = self.owe(write, &[], (self.created_at, compression));
         self.tell(write, tell, (line.actor, self.created_at))
     }
 
@@ -211,7 +212,7 @@ impl StoredPayment {
             to.log_row(Some(self.state), line, at),
         )
         .update(&queries::PAYMENTS_MOVE, moved);
-        let mut write = to.owe(write, owed_by_payment(self.state), at);
+        let mut write = to.owe(write, owed_by_payment(self.state), (at, 1));
         if let Some(due) = effects.and_then(|effects| effects.due) {
             write = write.arm(due.code(), to.owes(), at);
         }
@@ -245,10 +246,15 @@ impl StoredPayment {
     }
 
     // What the new state owes and the old one did not, and the other way round.
-    fn owe(&self, mut write: Write, before: &[ObligationKind], at: Timestamp) -> Write {
+    fn owe(
+        &self,
+        mut write: Write,
+        before: &[ObligationKind],
+        (at, compression): (Timestamp, u32),
+    ) -> Write {
         let change = Change::between(before, owed_by_payment(self.state));
         for kind in change.arm {
-            write = write.arm(kind.code(), self.owes(), at + self.delay(kind));
+            write = write.arm(kind.code(), self.owes(), self.due(kind, at, compression));
         }
         for kind in change.end {
             write = write.end(kind.code(), self.owes());
@@ -256,19 +262,22 @@ impl StoredPayment {
         write
     }
 
-    fn delay(&self, kind: ObligationKind) -> Duration {
+    fn due(&self, kind: ObligationKind, at: Timestamp, compression: u32) -> Timestamp {
         match kind {
             ObligationKind::Poll => {
-                let left = self
-                    .created_at
-                    .duration_until(self.asked.expires_at)
-                    .unsigned_abs();
-                PollSchedule::customer_scans(left)
+                let limit = self.created_at.duration_until(self.asked.expires_at);
+                let polls = PollSchedule::customer_scans(limit.unsigned_abs());
+                let first = polls
                     .next_after(Duration::ZERO)
-                    .unwrap_or(left)
+                    .unwrap_or(limit.unsigned_abs());
+                if compression <= 1 {
+                    return at + first;
+                }
+                // Not before the call that prepares it has ended: nothing can be known till then.
+                (at + first / compression).max(self.send_before)
             }
-            ObligationKind::Confirm => CONFIRM_AFTER,
-            _ => Duration::ZERO,
+            ObligationKind::Confirm => at + CONFIRM_AFTER,
+            _ => at,
         }
     }
 

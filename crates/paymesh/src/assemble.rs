@@ -13,6 +13,7 @@ use shop_center::ShopCenter;
 use store::cache::{ReadThrough, ReadThroughSettings};
 use store::config::DatabaseConfig;
 use store::{DbSettings, Migration};
+use tokio::sync::Semaphore;
 use trade::Trade;
 use work::{
     Drain, FeedServer, FeedServerSettings, Puller, PullerSettings, Runner, Sequencer, Task,
@@ -100,6 +101,7 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
         shops: ShopServiceClient::new(ground.client(TRADE, &peers.shop_center)?),
         payments: PaymentServiceClient::new(ground.client(TRADE, &peers.pay_gateway)?),
         rates: RateServiceClient::new(ground.client(TRADE, &peers.rate)?),
+        lookups: Arc::new(Semaphore::new(config.shop_lookups)),
         known_shops: Arc::new(shops),
     };
     let parts = trade::Parts {
@@ -107,6 +109,7 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
         database: Service::Trade.database(ground)?,
         environment: ground.config.environment()?,
         peers,
+        stop: ground.lifecycle.token(),
     };
     let trade = Trade::open(parts, Arc::clone(&ground.clock), Arc::clone(&ground.ids)).await?;
     trade.share_wake_ups(Arc::clone(&ground.bell));

@@ -20,6 +20,9 @@ pub struct TradeConfig {
     /// How long a shop is believed without asking shop-center again.
     #[serde(with = "humantime_serde")]
     pub shop_cache: Duration,
+    /// How many unknown shops are asked for at once; more are refused. One that does not exist
+    /// takes its turn for 200 ms.
+    pub shop_lookups: usize,
 }
 
 impl Default for TradeConfig {
@@ -29,6 +32,7 @@ impl Default for TradeConfig {
             bind_limit: Duration::from_mins(15),
             pay_limit: Duration::from_hours(2),
             shop_cache: Duration::from_secs(30),
+            shop_lookups: 64,
         }
     }
 }
@@ -36,6 +40,9 @@ impl Default for TradeConfig {
 impl TradeConfig {
     /// Refuses what cannot work, naming the key.
     pub fn validate(&self) -> Result<(), String> {
+        if self.shop_lookups == 0 {
+            return Err("trade.shop_lookups must be 1 or above".to_owned());
+        }
         if self.bind_limit.is_zero() || self.pay_limit < self.bind_limit {
             return Err(
                 "trade.pay_limit must be at least trade.bind_limit, which must be above 0"

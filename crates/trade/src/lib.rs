@@ -49,6 +49,7 @@ struct Inner {
     numbers: Numbers,
     peers: Peers,
     watched: Watched,
+    stop: CancellationToken,
 }
 
 /// What trade is made of.
@@ -61,6 +62,8 @@ pub struct Parts {
     pub environment: Environment,
     /// The services it calls.
     pub peers: Peers,
+    /// Ends what would go on for as long as somebody listens.
+    pub stop: CancellationToken,
 }
 
 impl Trade {
@@ -76,6 +79,7 @@ impl Trade {
             config,
             environment,
             peers,
+            stop,
             ..
         } = parts;
         Ok(Self(Arc::new(Inner {
@@ -85,6 +89,7 @@ impl Trade {
             numbers,
             peers,
             watched: Watched::default(),
+            stop,
         })))
     }
 

@@ -40,7 +40,11 @@ pub(crate) async fn fence(
         actor: Actor::Rpc,
         detail: String::new(),
     };
-    if gateway.db.wins(payment.create(&line, None)).await? {
+    if gateway
+        .db
+        .wins(payment.create(&line, None, gateway.config.poll_compression))
+        .await?
+    {
         return Ok(payment);
     }
     let stored = StoredPayment::get(&gateway.db, number).await?;

@@ -64,7 +64,7 @@ async fn begin(
         actor: Actor::Rpc,
         detail: format!("account {}", payment.account.id),
     };
-    let intent = payment.create(&line, None);
+    let intent = payment.create(&line, None, gateway.config.poll_compression);
     // On its own task, the intent included: the caller may go away, and what is on record
     // is asked for all the same; the channel's answer is never lost with a caller.
     let inner = Arc::clone(gateway);
@@ -94,7 +94,7 @@ async fn refuse(
     };
     gateway
         .db
-        .submit(payment.create(&line, Some(Tell::Dead)))
+        .submit(payment.create(&line, Some(Tell::Dead), gateway.config.poll_compression))
         .await?;
     Ok(payment)
 }

@@ -79,6 +79,7 @@ pub(crate) async fn watch(
         }
         tokio::select! {
             () = listener.closed() => return,
+            () = trade.0.stop.cancelled() => return,
             _ = timeout(LOOK_AGAIN, bell.changed()) => {}
         }
     }
