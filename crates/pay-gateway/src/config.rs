@@ -39,8 +39,7 @@ pub struct SwiftpassConfig {
     /// The time a whole call may take; ends before pay-gateway's own caller stops waiting.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// How many calls one account makes at once; more are refused before they are sent. Fewer
-    /// than polls run at once, so that one account that hangs leaves room for the others'.
+    /// How many calls one account makes at once; more are refused before they are sent.
     pub concurrency: usize,
     /// Signing keys, by the name merchant accounts know them under.
     pub keys: BTreeMap<String, KeyConfig>,
@@ -74,7 +73,7 @@ impl Default for SwiftpassConfig {
             gateway_url: "https://pay.swiftpass.cn/pay/gateway".to_owned(),
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
-            concurrency: 32,
+            concurrency: 64,
             keys: BTreeMap::new(),
         }
     }
