@@ -1,5 +1,7 @@
 //! The generated messages, clients and servers of `proto/`, and their descriptors.
 
+mod redact;
+
 pub mod time;
 
 /// All files of `proto/` as an encoded `FileDescriptorSet`, options included:
