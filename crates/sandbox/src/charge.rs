@@ -1,4 +1,4 @@
-//! A charge: what a merchant prepared, and the payer's one payment of it.
+//! A charge: what a merchant asked for, and the payer's one payment of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::ledger::{Find, Pay};
-use crate::wallet::Wallet;
+use crate::state::{Stage, TradeState};
+use crate::wallet::{Wallet, Way};
 use crate::{App, SandboxError};
 
-/// What a merchant prepares.
+/// What a merchant asks a payer for.
 #[derive(Debug, Clone)]
 pub(crate) struct NewCharge {
     pub(crate) out_trade_no: String,
@@ -29,10 +30,18 @@ pub(crate) struct NewCharge {
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) wallet: Wallet,
+    pub(crate) way: Way,
     /// The payer in Alipay; empty elsewhere.
     pub(crate) buyer_id: String,
     /// The wallet's number of the payment, when it gives one before.
     pub(crate) wallet_no: Option<String>,
+}
+
+impl NewCharge {
+    /// `trade_type`.
+    pub(crate) fn trade_type(&self) -> &'static str {
+        self.wallet.trade_type(self.way)
+    }
 }
 
 /// An entry of the ledger.
@@ -40,8 +49,27 @@ pub(crate) struct NewCharge {
 pub(crate) struct Charge {
     pub(crate) prepared: NewCharge,
     pub(crate) payment: Option<Payment>,
+    pub(crate) stage: Stage,
+    /// What went back by refunds that succeeded, in fen.
+    pub(crate) refunded: i64,
     pub(crate) notice_attempts: i32,
     pub(crate) notice_acknowledged: bool,
+}
+
+impl Charge {
+    /// How it stands. One that nobody paid is NOTPAY for ever: that its time limit closes it is
+    /// said nowhere.
+    pub(crate) fn state(&self) -> TradeState {
+        match (self.stage, &self.payment) {
+            (Stage::Reversed, _) => TradeState::Reverse,
+            (_, Some(_)) if self.refunded > 0 => TradeState::Refund,
+            (_, Some(_)) => TradeState::Success,
+            (Stage::Plain, None) => TradeState::NotPay,
+            (Stage::Closed, None) => TradeState::Closed,
+            (Stage::UserPaying, None) => TradeState::UserPaying,
+            (Stage::PayError, None) => TradeState::PayError,
+        }
+    }
 }
 
 /// What a payer paid.
@@ -59,6 +87,8 @@ pub(crate) enum Paid {
     Charged(Box<Charge>),
     /// The merchant's time limit is over and nobody had paid.
     Expired,
+    /// It was closed, reversed or declined, and nobody had paid.
+    Closed,
     /// Nothing was prepared under that number.
     NotFound,
 }
@@ -92,7 +122,8 @@ pub(crate) async fn pay_quietly(
     let charge = app.ledger.call(find).await?;
     Ok(match charge {
         Some(charge) if charge.payment.is_some() => Paid::Charged(Box::new(charge)),
-        Some(_) => Paid::Expired,
+        Some(charge) if charge.state().is_open() => Paid::Expired,
+        Some(_) => Paid::Closed,
         None => Paid::NotFound,
     })
 }

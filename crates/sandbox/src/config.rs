@@ -1,7 +1,8 @@
 //! The channel's settings.
 
+mod key;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use humantime_serde::Serde;
 use serde::{Deserialize, Deserializer};
 
 use crate::{SandboxError, Script};
+
+pub(crate) use key::Kind;
+pub use key::{Key, MerchantKey, Pem};
 
 /// How the channel is set up.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +27,10 @@ pub struct SandboxSettings {
     pub partner_key: Option<Key>,
     /// Keys by merchant, agent or chain number.
     pub merchants: Vec<MerchantKey>,
+    /// How old a charge must be before it may be closed; until then the answer is
+    /// `ORDER_TOO_YOUNG`, which is the sandbox's own word: the channel's is not known.
+    #[serde(with = "humantime_serde")]
+    pub close_after: Duration,
     /// The pause before each notice of a payment; the first counts from the payment.
     #[serde(deserialize_with = "durations")]
     pub notify_schedule: Vec<Duration>,
@@ -37,38 +45,6 @@ pub struct SandboxSettings {
     pub scripts: Vec<Script>,
 }
 
-/// The key a number signs with.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MerchantKey {
-    /// `mch_id`, `sign_agentno` or `groupno`.
-    pub mch_id: String,
-    /// Its MD5 key.
-    pub key: Key,
-}
-
-/// A signing key; never shown.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Key(String);
-
-impl Key {
-    /// A key.
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(..)")
-    }
-}
-
 /// The channel's own pauses, in seconds.
 const NOTIFY_SCHEDULE: [u64; 10] = [0, 15, 15, 30, 180, 1800, 1800, 1800, 1800, 3600];
 
@@ -79,6 +55,7 @@ impl Default for SandboxSettings {
             public_url: None,
             partner_key: None,
             merchants: Vec::new(),
+            close_after: Duration::from_mins(5),
             notify_schedule: NOTIFY_SCHEDULE.map(Duration::from_secs).to_vec(),
             notify_timeout: Duration::from_secs(5),
             notify_per_merchant: 32,
@@ -100,7 +77,7 @@ impl SandboxSettings {
         if self.partner_key.is_none() && self.merchants.is_empty() {
             return refused("partner_key", "set it, or list merchants with their keys");
         }
-        if keys.into_iter().any(|key| key.expose().is_empty()) {
+        if keys.into_iter().any(Key::is_empty) {
             return refused("key", "a signing key must not be empty");
         }
         if self.notify_schedule.is_empty() {
@@ -121,17 +98,6 @@ impl SandboxSettings {
         }
         self.scripts.iter().try_for_each(Script::validate)
     }
-
-    /// The key of a merchant, agent or chain.
-    pub(crate) fn key_of(&self, signer: &str) -> Option<&Key> {
-        let listed = self
-            .merchants
-            .iter()
-            .find(|merchant| merchant.mch_id == signer);
-        listed
-            .map(|merchant| &merchant.key)
-            .or(self.partner_key.as_ref())
-    }
 }
 
 fn durations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>, D::Error> {
@@ -148,13 +114,13 @@ mod tests {
         let text = r#"
             partner_key = "9d101c97"
             notify_schedule = ["0s", "150ms", "1h"]
+            close_after = "1m 30s"
             merchants = [{ mch_id = "7551000001", key = "4abb" }]
         "#;
         let settings: SandboxSettings = toml::from_str(text).unwrap();
         settings.validate().unwrap();
         assert_eq!(settings.notify_schedule[1], Duration::from_millis(150));
-        assert_eq!(settings.key_of("7551000001").unwrap().expose(), "4abb");
-        assert_eq!(settings.key_of("other").unwrap().expose(), "9d101c97");
+        assert_eq!(settings.close_after, Duration::from_secs(90));
         let shown = format!("{settings:?}");
         assert!(
             !shown.contains("9d101c97") && !shown.contains("4abb"),

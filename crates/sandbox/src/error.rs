@@ -15,6 +15,25 @@ pub enum SandboxError {
         /// What is wrong with it, and what would be right.
         problem: &'static str,
     },
+    /// A key that is none.
+    #[error("sandbox key of {mch_id}: {field} is no RSA key in PEM of 2048 bits or more")]
+    Key {
+        /// Whose it is.
+        mch_id: String,
+        /// The setting.
+        field: &'static str,
+    },
+    /// A key's file cannot be read.
+    #[error("sandbox key of {mch_id}: {path} cannot be read")]
+    KeyFile {
+        /// Whose it is.
+        mch_id: String,
+        /// The key's file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A script that cannot work.
     #[error("sandbox script {script:?}, {field}: {problem}")]
     Script {

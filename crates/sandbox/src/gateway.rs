@@ -1,8 +1,16 @@
 //! `POST /pay/gateway`: reads a signed request, hands it to its service, signs the answer.
 
+mod close;
+mod described;
+mod micropay;
+mod own;
 mod prepay;
 mod query;
+mod refund;
+mod refund_query;
+mod refused;
 mod request;
+mod reverse;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +19,14 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use tracing::{debug, warn};
 
-use crate::config::Key;
+use crate::charge::Charge;
 use crate::mischief::{self, Order, Step};
+use crate::sign::Signer;
 use crate::wallet::Wallet;
 use crate::wire::{self, Fields};
 use crate::{App, SandboxError, sign};
 
+use refused::{Fault, Refused};
 use request::Request;
 
 /// The appid of WeChat's own account.
@@ -41,34 +51,6 @@ impl Rejected {
             ("status", "400"),
             ("message", self.0),
         ]))
-    }
-}
-
-/// A service's answer to a request that is understood.
-enum Answer {
-    /// `result_code` 0.
-    Accepted(Fields),
-    /// `result_code` 1.
-    Refused(Refused),
-}
-
-/// A business refusal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Refused {
-    err_code: &'static str,
-    err_msg: String,
-    /// Whether the merchant must ask what became of the number.
-    need_query: bool,
-}
-
-impl Refused {
-    /// A request that says too little or something impossible.
-    fn invalid(err_msg: String) -> Self {
-        Self {
-            err_code: "INVALID_REQUEST",
-            err_msg,
-            need_query: false,
-        }
     }
 }
 
@@ -98,12 +80,12 @@ pub(crate) async fn answer(app: &Arc<App>, body: &[u8]) -> Reply {
 
 async fn accept(app: &Arc<App>, body: &[u8]) -> Result<Reply, Rejected> {
     let request = Request::new(wire::read(body).map_err(|_| NOT_XML)?);
-    let key = app.settings.key_of(request.signer()).ok_or(NOT_OPENED)?;
-    if !sign::verify(request.fields(), key) {
+    let signer = app.keys.of(request.signer()).ok_or(NOT_OPENED)?;
+    if !sign::verify(request.fields(), signer) {
         return Err(BAD_SIGNATURE);
     }
     let service = Service::named(request.get("service")).ok_or(NOT_OPENED)?;
-    let served = serve(app, &request, key, service).await;
+    let served = serve(app, &request, signer, service).await;
     served.map_err(|error: SandboxError| {
         warn!(%error, "sandbox request failed");
         FAILED
@@ -113,19 +95,20 @@ async fn accept(app: &Arc<App>, body: &[u8]) -> Result<Reply, Rejected> {
 async fn serve(
     app: &Arc<App>,
     request: &Request,
-    key: &Key,
+    signer: &Signer,
     service: Service,
 ) -> Result<Reply, SandboxError> {
     let order = service.order(app, request).await?;
     if let Some(silence) = mischief::arriving(app, service.step(), &order).await? {
         return Ok(silence);
     }
-    let answer = match service {
-        Service::Prepay(wallet) => prepay::serve(app, request, key, wallet).await?,
-        Service::Query => query::serve(app, request).await?,
+    let answer = match service.answer(app, request, (signer, &order)).await {
+        Ok(fields) => Ok(fields),
+        Err(Fault::Refused(refused)) => Err(refused),
+        Err(Fault::Failed(error)) => return Err(error),
     };
-    let accepted = matches!(answer, Answer::Accepted(_));
-    let xml = signed(app, request, key, answer);
+    let accepted = answer.is_ok();
+    let xml = sealed(app, request, signer, answer);
     mischief::leaving(app, (service.step(), accepted), &order, xml).await
 }
 
@@ -133,13 +116,23 @@ async fn serve(
 #[derive(Clone, Copy)]
 enum Service {
     Prepay(Wallet),
+    Micropay,
     Query,
+    Close,
+    Reverse,
+    Refund,
+    RefundQuery,
 }
 
 impl Service {
     fn named(name: &str) -> Option<Self> {
         match name {
+            micropay::SERVICE => Some(Self::Micropay),
             query::SERVICE => Some(Self::Query),
+            close::SERVICE => Some(Self::Close),
+            reverse::SERVICE => Some(Self::Reverse),
+            refund::SERVICE => Some(Self::Refund),
+            refund_query::SERVICE => Some(Self::RefundQuery),
             other => Wallet::of_service(other).map(Self::Prepay),
         }
     }
@@ -147,51 +140,83 @@ impl Service {
     fn step(self) -> Step {
         match self {
             Self::Prepay(_) => Step::Prepay,
+            Self::Micropay => Step::Micropay,
             Self::Query => Step::Query,
+            Self::Close => Step::Close,
+            Self::Reverse => Step::Reverse,
+            Self::Refund => Step::Refund,
+            Self::RefundQuery => Step::RefundQuery,
+        }
+    }
+
+    async fn answer(
+        self,
+        app: &Arc<App>,
+        request: &Request,
+        (signer, order): (&Signer, &Order),
+    ) -> Result<Fields, Fault> {
+        match self {
+            Self::Prepay(wallet) => prepay::serve(app, request, signer, wallet).await,
+            Self::Micropay => micropay::serve(app, request, order).await,
+            Self::Query => query::serve(app, request).await,
+            Self::Close => close::serve(app, request).await,
+            Self::Reverse => reverse::serve(app, request).await,
+            Self::Refund => refund::serve(app, request).await,
+            Self::RefundQuery => refund_query::serve(app, request).await,
         }
     }
 
     /// The order a request is about, as far as scripts are concerned.
     async fn order(self, app: &App, request: &Request) -> Result<Order, SandboxError> {
-        // A query says little: the ledger knows the rest. Nobody asks it when there are no scripts.
-        let find = match self {
-            Self::Query if app.mischief.is_on() => query::named_in(request),
-            _ => None,
-        };
-        let found = match find {
-            Some(find) => app.ledger.call(find).await?,
-            None => None,
-        };
+        let found = self.about(app, request).await?;
         Ok(found.map_or_else(|| request.order(), |charge| Order::of(&charge)))
+    }
+
+    /// The charge that a request says little about: the ledger knows the rest. Nobody asks it
+    /// when there are no scripts.
+    async fn about(self, app: &App, request: &Request) -> Result<Option<Charge>, SandboxError> {
+        let find = match self {
+            _ if !app.mischief.is_on() => None,
+            Self::Prepay(_) | Self::Micropay => None,
+            Self::RefundQuery => return refund_query::about(app, request).await,
+            Self::Query | Self::Close | Self::Reverse | Self::Refund => own::named_in(request),
+        };
+        match find {
+            Some(find) => app.ledger.call(find).await,
+            None => Ok(None),
+        }
     }
 }
 
-fn signed(app: &App, request: &Request, key: &Key, answer: Answer) -> String {
+fn sealed(
+    app: &App,
+    request: &Request,
+    signer: &Signer,
+    answer: Result<Fields, Refused>,
+) -> String {
     let mut fields = envelope(app, request.get("mch_id"));
     let device = request.get("device_info");
     if !device.is_empty() {
         fields.insert("device_info".to_owned(), device.to_owned());
     }
-    fields.extend(match answer {
-        Answer::Accepted(fields) => fields,
-        Answer::Refused(refused) => named(&[
+    fields.extend(answer.unwrap_or_else(|refused| {
+        named(&[
             ("result_code", "1"),
-            ("err_code", refused.err_code),
+            ("err_code", &refused.err_code),
             ("err_msg", &refused.err_msg),
             ("need_query", if refused.need_query { "Y" } else { "N" }),
-        ]),
-    });
-    wire::write(&sign::signed(fields, key))
+        ])
+    }));
+    wire::write(&sign::sealed(fields, signer))
 }
 
-/// The fields of every signed message, as of one that was accepted.
+/// The fields of every signed message but its signature, as of one that was accepted.
 pub(crate) fn envelope(app: &App, mch_id: &str) -> Fields {
     named(&[
         ("charset", "UTF-8"),
         ("mch_id", mch_id),
         ("nonce_str", &app.ids.nonce()),
         ("result_code", "0"),
-        ("sign_type", "MD5"),
         ("status", "0"),
         ("version", "2.0"),
     ])

@@ -9,7 +9,11 @@ mod notices;
 mod open;
 mod pay;
 mod prepare;
+mod refunds;
+mod scan;
 mod scripts;
+mod time;
+mod undo;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +32,11 @@ pub(crate) use misdeeds::{Believed, ListMisdeeds, Meet, Misdeed};
 pub(crate) use notices::{DueNotices, RecordNotice};
 pub(crate) use pay::Pay;
 pub(crate) use prepare::Prepare;
+pub(crate) use refunds::{Ending, ListRefunds, SendRefund, Sent, TheRefunds};
+pub(crate) use scan::{Payer, Scan};
 pub(crate) use scripts::{LoadScripts, RemoveScripts, SaveScript, Seed};
+pub(crate) use time::Time;
+pub(crate) use undo::{Close, PlanPayment, Reverse};
 
 /// How many actions one transaction takes at most, and how many may wait.
 const BATCH: usize = 256;
@@ -53,14 +61,14 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Opens the file, alone, and starts the task that writes.
-    pub(crate) async fn open(path: &Path) -> Result<Self, SandboxError> {
+    pub(crate) async fn open(path: &Path, time: Time) -> Result<Self, SandboxError> {
         let lock = open::lock(path)?;
         let connection = open::connect(path).await?;
         let (steps, queue) = mpsc::channel(QUEUE);
         let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
         let (asked, ended) = (closing.clone(), closed.clone().drop_guard());
         tokio::spawn(async move {
-            write(connection, queue, asked).await;
+            write((connection, time), queue, asked).await;
             drop(lock);
             drop(ended);
         });
@@ -94,7 +102,7 @@ impl Ledger {
 }
 
 async fn write(
-    mut ledger: SqliteConnection,
+    (mut ledger, time): (SqliteConnection, Time),
     mut queue: mpsc::Receiver<Box<dyn Step>>,
     closing: CancellationToken,
 ) {
@@ -105,7 +113,7 @@ async fn write(
             () = closing.cancelled(), if !queue.is_closed() => queue.close(),
         }
         if !batch.is_empty() {
-            settle(&mut ledger, &mut batch).await;
+            settle(&mut ledger, &time, &mut batch).await;
         }
     }
     if let Err(error) = ledger.close().await {
@@ -113,8 +121,8 @@ async fn write(
     }
 }
 
-async fn settle(ledger: &mut SqliteConnection, batch: &mut Vec<Box<dyn Step>>) {
-    let failure = commit(ledger, batch).await.err().map(Arc::new);
+async fn settle(ledger: &mut SqliteConnection, time: &Time, batch: &mut Vec<Box<dyn Step>>) {
+    let failure = commit(ledger, time, batch).await.err().map(Arc::new);
     if let Some(error) = &failure {
         error!(%error, actions = batch.len(), "the sandbox ledger failed");
     }
@@ -125,9 +133,11 @@ async fn settle(ledger: &mut SqliteConnection, batch: &mut Vec<Box<dyn Step>>) {
 
 async fn commit(
     ledger: &mut SqliteConnection,
+    time: &Time,
     batch: &mut [Box<dyn Step>],
 ) -> Result<(), sqlx::Error> {
     let mut transaction = ledger.begin().await?;
+    time.pass(&mut transaction).await?;
     for step in batch {
         step.run(&mut transaction).await?;
     }

@@ -8,13 +8,16 @@ mod config;
 mod error;
 mod gateway;
 mod http;
+mod keys;
 mod ledger;
 mod mischief;
 mod notifier;
 mod page;
 mod receipt;
+mod refund;
 mod service;
 mod sign;
+mod state;
 #[cfg(test)]
 mod tests;
 mod wallet;
@@ -28,9 +31,10 @@ use seam::{Clock, Ids};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Key, MerchantKey, SandboxSettings};
+pub use config::{Key, MerchantKey, Pem, SandboxSettings};
 pub use error::SandboxError;
-pub use mischief::{Act, Forgery, Garbage, Orders, Script, Step, Told};
+pub use mischief::{Act, Forgery, Garbage, Orders, PasswordOutcome, Script, Step, Told};
+pub use refund::RefundState;
 pub use service::Service;
 
 /// The channel; clones share one ledger.
@@ -40,6 +44,7 @@ pub struct Sandbox(Arc<App>);
 /// What every part of the channel works with.
 struct App {
     settings: SandboxSettings,
+    keys: keys::Keys,
     ledger: ledger::Ledger,
     mischief: mischief::Mischief,
     clock: Arc<dyn Clock>,
@@ -58,11 +63,18 @@ impl Sandbox {
         net: Arc<dyn Net>,
     ) -> Result<Self, SandboxError> {
         settings.validate()?;
-        let ledger = ledger::Ledger::open(&settings.ledger).await?;
+        let keys = keys::Keys::open(&settings)?;
+        let first_pause = settings.notify_schedule.first().copied();
+        let time = ledger::Time {
+            clock: clock.clone(),
+            first_pause: first_pause.unwrap_or_default(),
+        };
+        let ledger = ledger::Ledger::open(&settings.ledger, time).await?;
         let mischief = mischief::Mischief::open(&settings.scripts, &ledger, ids.as_ref()).await?;
         let wake = Notify::new();
         Ok(Self(Arc::new(App {
             settings,
+            keys,
             ledger,
             mischief,
             clock,

@@ -1,6 +1,7 @@
-//! Misbehaviour by script. It wraps the steps at three places: a request that comes and its
-//! answer that goes (`arriving`, `leaving`), a charge that is told of (`told`), and a notice
-//! that is due (`notice`). Money is never touched: what is charged stays charged once.
+//! Misbehaviour by script. It wraps the steps at four places: a request that comes and its
+//! answer that goes (`arriving`, `leaving`), a charge that is told of (`told`), a notice that is
+//! due (`notice`), and what the payer's side does (`payer`). Money is never touched: what is
+//! charged is charged once, and what goes back goes back once.
 
 pub(crate) mod notice;
 
@@ -8,8 +9,10 @@ mod act;
 mod forge;
 mod garbage;
 mod order;
+mod payer;
 mod request;
 mod script;
+mod word;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -20,11 +23,12 @@ use tokio::sync::Mutex;
 use crate::ledger::{Ledger, LoadScripts, Meet, RemoveScripts, SaveScript, Seed};
 use crate::{App, SandboxError};
 
-pub use act::{Act, Forgery, Garbage, Told};
+pub use act::Act;
 pub use script::{Orders, Script, Step};
+pub use word::{Forgery, Garbage, PasswordOutcome, Told};
 
-pub(crate) use act::TradeState;
 pub(crate) use order::Order;
+pub(crate) use payer::{meanwhile, refund_ending, scanned};
 pub(crate) use request::{arriving, leaving, told};
 
 /// How many scripts there may be; each request looks at all of them.

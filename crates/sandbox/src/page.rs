@@ -10,7 +10,8 @@ use tracing::warn;
 
 use crate::charge::{self, Charge, Paid};
 use crate::ledger::Find;
-use crate::{App, SandboxError};
+use crate::state::TradeState;
+use crate::{App, SandboxError, receipt};
 
 type Page = (StatusCode, Html<String>);
 
@@ -23,8 +24,9 @@ pub(crate) struct Token {
 /// `GET /pay/jspay`: what is to be paid, and a button.
 pub(crate) async fn show(State(app): State<Arc<App>>, Query(token): Query<Token>) -> Page {
     match app.ledger.call(Find::Token(token.token_id)).await {
+        Ok(Some(charge)) if charge.state().is_open() => offer(&charge),
         Ok(Some(charge)) if charge.payment.is_some() => paid(&charge),
-        Ok(Some(charge)) => offer(&charge),
+        Ok(Some(_)) => closed(),
         Ok(None) => unknown(),
         Err(error) => failed(&error),
     }
@@ -38,6 +40,7 @@ pub(crate) async fn pay(State(app): State<Arc<App>>, Form(token): Form<Token>) -
             StatusCode::GONE,
             "<h1>Expired</h1><p>The time to pay is over.",
         ),
+        Ok(Paid::Closed) => closed(),
         Ok(Paid::NotFound) => unknown(),
         Err(error) => failed(&error),
     }
@@ -65,15 +68,30 @@ fn paid(charge: &Charge) -> Page {
         .payment
         .as_ref()
         .map_or("", |payment| payment.transaction_id.as_str());
-    let content = format!("{}<p><b>Paid</b> as {}.", summary(charge), escape(number));
-    page(StatusCode::OK, &content)
+    let back = match charge.state() {
+        TradeState::Reverse => "<p>All of it went back.".to_owned(),
+        TradeState::Refund => format!("<p>¥{} of it went back.", receipt::yuan(charge.refunded)),
+        _ => String::new(),
+    };
+    let (summary, number) = (summary(charge), escape(number));
+    page(
+        StatusCode::OK,
+        &format!("{summary}<p><b>Paid</b> as {number}.{back}"),
+    )
 }
 
 fn summary(charge: &Charge) -> String {
     let prepared = &charge.prepared;
-    let (yuan, fen) = (prepared.amount / 100, prepared.amount % 100);
+    let yuan = receipt::yuan(prepared.amount);
     let (body, number) = (escape(&prepared.body), escape(&prepared.out_trade_no));
-    format!("<h1>¥{yuan}.{fen:02}</h1><p>{body}<p>Order {number}")
+    format!("<h1>¥{yuan}</h1><p>{body}<p>Order {number}")
+}
+
+fn closed() -> Page {
+    page(
+        StatusCode::GONE,
+        "<h1>Closed</h1><p>This can no longer be paid.",
+    )
 }
 
 fn unknown() -> Page {

@@ -19,7 +19,7 @@ pub(crate) fn fields(charge: &Charge, payment: &Payment) -> Fields {
         ("out_transaction_id", &payment.out_transaction_id),
         ("time_end", &time_end),
         ("total_fee", &amount),
-        ("trade_type", prepared.wallet.service()),
+        ("trade_type", prepared.trade_type()),
         ("transaction_id", &payment.transaction_id),
     ];
     let openid = openid(&prepared.token_id);
@@ -39,6 +39,11 @@ pub(crate) fn fields(charge: &Charge, payment: &Payment) -> Fields {
     present
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// An amount in yuan, with two decimals.
+pub(crate) fn yuan(fen: i64) -> String {
+    format!("{}.{:02}", fen / 100, fen % 100)
 }
 
 /// The payer as the channel's own account knows it; the merchant names it by `sub_openid`.

@@ -1,11 +1,18 @@
 //! The channel as a whole, over a network within the process.
 
 mod alipay;
+mod closes;
 mod gateway;
+mod keys;
+mod micropay;
 mod misanswers;
 mod misnotices;
+mod missteps;
 mod notices;
+mod payers;
 mod payments;
+mod refunds;
+mod reversals;
 mod scripts;
 
 use std::path::Path;
@@ -34,16 +41,20 @@ use tonic::{Request, Status};
 use crate::gateway::named;
 use crate::ledger::DueNotices;
 use crate::notifier::deliver;
+use crate::sign::Signer;
 use crate::wire::{self, Fields};
 use crate::{Key, Sandbox, SandboxSettings, Service, http, sign};
 
 const KEY: &str = "9d101c97133837e13dde2d32a5054abb";
 const MCH: &str = "7551000001";
 const GATEWAY: &str = "http://127.0.0.1:80/pay/gateway";
+/// A payer's code in WeChat, and one in Alipay.
+const CODE: &str = "134567890123456789";
+const ALIPAY_CODE: &str = "281234567890123456";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn key() -> Key {
-    Key::new(KEY)
+fn key() -> Signer {
+    Signer::md5(KEY)
 }
 
 /// A channel on a ledger of its own, with a clock that stands.
@@ -189,6 +200,51 @@ impl Rig {
         reply.unwrap().into_inner()
     }
 
+    /// Sends one request about a number.
+    async fn ask_for(&self, service: &str, number: &str) -> Fields {
+        self.call(about(service, number)).await
+    }
+
+    /// Charges a payer's code.
+    async fn scan(&self, number: &str, code: &str) -> Fields {
+        self.call(micropay(number, code)).await
+    }
+
+    async fn close(&self, number: &str) -> Fields {
+        self.ask_for("unified.trade.close", number).await
+    }
+
+    async fn reverse(&self, number: &str) -> Fields {
+        self.ask_for("unified.micropay.reverse", number).await
+    }
+
+    /// Sends so much of a charge back, under `R` and the number given.
+    async fn refund(&self, number: &str, refund: &str, fen: &str) -> Fields {
+        self.call(refund_of(number, refund, fen)).await
+    }
+
+    async fn refunds(&self) -> Vec<pb::Refund> {
+        let request = Request::new(pb::ListRefundsRequest::default());
+        let reply = self.service().list_refunds(request).await.unwrap();
+        reply.into_inner().refunds
+    }
+
+    async fn state(&self, number: &str) -> pb::ChargeState {
+        self.charge(number).await.state()
+    }
+
+    /// The ledger's files as a killed process leaves them, in a folder of their own.
+    fn killed(&self) -> TempDir {
+        let copy = TempDir::new().unwrap();
+        let ledger = copy.path().join("ledger");
+        std::fs::create_dir(&ledger).unwrap();
+        for file in std::fs::read_dir(self.folder.path().join("ledger")).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), ledger.join(file.file_name())).unwrap();
+        }
+        copy
+    }
+
     async fn query(&self, number: &str) -> Fields {
         self.call(query(number)).await
     }
@@ -206,7 +262,7 @@ fn settings(folder: &Path) -> SandboxSettings {
     SandboxSettings {
         ledger: folder.join("ledger/sandbox.db"),
         public_url: Some("http://127.0.0.1:80".to_owned()),
-        partner_key: Some(key()),
+        partner_key: Some(Key::new(KEY)),
         ..SandboxSettings::default()
     }
 }
@@ -239,12 +295,48 @@ fn jspay(number: &str, notify_url: &str) -> Fields {
 }
 
 fn query(number: &str) -> Fields {
+    about("unified.trade.query", number)
+}
+
+/// A request that says no more than a number.
+fn about(service: &str, number: &str) -> Fields {
     named(&[
-        ("service", "unified.trade.query"),
+        ("service", service),
         ("mch_id", MCH),
         ("nonce_str", "1"),
         ("out_trade_no", number),
     ])
+}
+
+/// The least a merchant must send to charge a code.
+fn micropay(number: &str, code: &str) -> Fields {
+    let mut request = with(jspay(number, ""), "service", "unified.trade.micropay");
+    request.retain(|name, _| !["notify_url", "sub_openid"].contains(&name.as_str()));
+    with(request, "auth_code", code)
+}
+
+fn refund_of(number: &str, refund: &str, fen: &str) -> Fields {
+    let mut request = about("unified.trade.refund", number);
+    request.extend(named(&[
+        ("out_refund_no", refund),
+        ("total_fee", "1250"),
+        ("refund_fee", fen),
+        ("op_user_id", MCH),
+    ]));
+    request
+}
+
+/// What a refusal says: its code, and whether to ask.
+fn refusal(reply: &Fields) -> (&str, &str) {
+    assert_eq!(reply["result_code"], "1", "{reply:?}");
+    assert!(sign::verify(reply, &key()));
+    (&reply["err_code"], &reply["need_query"])
+}
+
+/// That a reply accepts.
+fn accepted(reply: &Fields) {
+    assert_eq!(reply["result_code"], "0", "{reply:?}");
+    assert!(sign::verify(reply, &key()));
 }
 
 fn script(name: &str, misbehaviour: Misbehaviour) -> pb::Script {

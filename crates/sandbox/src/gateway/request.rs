@@ -60,4 +60,12 @@ impl Request {
             Ok(value)
         }
     }
+
+    /// An amount in fen, above 0, that must be there.
+    pub(super) fn fen(&self, name: &str) -> Result<i64, Refused> {
+        let text = self.required(name, 19)?;
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let amount = text.parse().ok().filter(|amount| digits && *amount > 0);
+        amount.ok_or_else(|| Refused::invalid(format!("{name} must be a positive number of fen")))
+    }
 }

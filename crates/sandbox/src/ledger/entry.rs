@@ -5,13 +5,16 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::charge::{Charge, NewCharge, Payment};
-use crate::wallet::Wallet;
+use crate::state::Stage;
+use crate::wallet::{Wallet, Way};
 
 /// Reads a row.
 pub(super) fn read(row: &SqliteRow) -> Result<Charge, sqlx::Error> {
     Ok(Charge {
         prepared: prepared(row)?,
         payment: payment(row)?,
+        stage: Stage::from_code(row.try_get("stage")?),
+        refunded: row.try_get("refunded")?,
         notice_attempts: row.try_get("attempts")?,
         notice_acknowledged: row.try_get("acknowledged")?,
     })
@@ -48,6 +51,7 @@ fn prepared(row: &SqliteRow) -> Result<NewCharge, sqlx::Error> {
         created_at: time(row, "created_at")?.unwrap_or(Timestamp::UNIX_EPOCH),
         expires_at: time(row, "expires_at")?,
         wallet: Wallet::from_code(row.try_get("wallet")?),
+        way: Way::from_code(row.try_get("way")?),
         buyer_id: row.try_get("buyer_id")?,
         wallet_no: row.try_get("wallet_no")?,
     })

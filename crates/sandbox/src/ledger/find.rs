@@ -9,6 +9,8 @@ use crate::charge::Charge;
 const GET: &str = include_str!("../../queries/charges/get.sql");
 const GET_BY_TOKEN: &str = include_str!("../../queries/charges/get_by_token.sql");
 const GET_BY_TRANSACTION: &str = include_str!("../../queries/charges/get_by_transaction.sql");
+const GET_BY_REFUND: &str = include_str!("../../queries/charges/get_by_refund.sql");
+const GET_BY_REFUND_ID: &str = include_str!("../../queries/charges/get_by_refund_id.sql");
 const LIST: &str = include_str!("../../queries/charges/list.sql");
 
 /// One charge.
@@ -19,6 +21,10 @@ pub(crate) enum Find {
     Token(String),
     /// By the channel's number of the payment.
     Transaction(String),
+    /// By the merchant's number of a refund of it.
+    Refund(String),
+    /// By the channel's number of a refund of it.
+    RefundId(String),
 }
 
 #[async_trait]
@@ -30,6 +36,8 @@ impl Action for Find {
             Self::Order(key) => (GET, key),
             Self::Token(key) => (GET_BY_TOKEN, key),
             Self::Transaction(key) => (GET_BY_TRANSACTION, key),
+            Self::Refund(key) => (GET_BY_REFUND, key),
+            Self::RefundId(key) => (GET_BY_REFUND_ID, key),
         };
         let row = sqlx::query(query).bind(key).fetch_optional(ledger).await?;
         row.as_ref().map(entry::read).transpose()

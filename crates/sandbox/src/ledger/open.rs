@@ -11,9 +11,10 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 use crate::SandboxError;
 
 /// Each brings the ledger one version further.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/0001_ledger.sql"),
     include_str!("../../migrations/0002_mischief.sql"),
+    include_str!("../../migrations/0003_both_ways.sql"),
 ];
 
 /// Takes `<file>.lock`, until the file returned is dropped.

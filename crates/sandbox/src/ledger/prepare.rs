@@ -34,7 +34,8 @@ impl Action for Prepare {
             .bind(charge.expires_at.map(Timestamp::as_microsecond))
             .bind(charge.wallet.code())
             .bind(&charge.buyer_id)
-            .bind(&charge.wallet_no);
+            .bind(&charge.wallet_no)
+            .bind(charge.way.code());
         Ok(insert.execute(ledger).await?.rows_affected() == 1)
     }
 }

@@ -1,16 +1,14 @@
 //! The kinds of misbehaviour.
 
-use std::ops::RangeInclusive;
+mod wrong;
+
 use std::time::Duration;
 
 use proto::sandbox::v1::MisbehaviourKind as Kind;
 use serde::{Deserialize, Serialize};
 
-use super::Step;
-
-const DAY: Duration = Duration::from_hours(24);
-const COPIES: RangeInclusive<u32> = 2..=20;
-const ANSWERS: RangeInclusive<usize> = 1..=100;
+use super::{Forgery, Garbage, PasswordOutcome, Step, Told};
+use crate::RefundState;
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,79 +83,37 @@ pub enum Act {
         #[serde(default)]
         unpaid_too: bool,
     },
-}
-
-/// A way of forging a notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Forgery {
-    /// The amount was changed after signing.
-    BadSignature,
-    /// Signed with another merchant's key.
-    OtherKey,
-    /// Another merchant's own, rightly signed, about this order.
-    OtherMerchant,
-}
-
-/// A kind of garbage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Garbage {
-    /// A message that ends in the middle.
-    HalfXml,
-    /// Status 502 and a page, as of a proxy.
-    Html502,
-    /// A message whose signature is wrong.
-    WrongSignature,
-    /// `status` 400 without a signature, as if it had failed.
-    Status400,
-    /// Bytes that are no UTF-8.
-    NotUtf8,
-}
-
-impl Garbage {
-    pub(super) const ALL: [Self; 5] = [
-        Self::HalfXml,
-        Self::Html502,
-        Self::WrongSignature,
-        Self::Status400,
-        Self::NotUtf8,
-    ];
-}
-
-/// What a query is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Told {
-    /// What is so.
-    Truth,
-    /// That nobody has paid yet.
-    NotPaid,
-    /// That the charge is closed.
-    Closed,
-    /// That the payment failed.
-    PayError,
-}
-
-/// A `trade_state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TradeState {
-    Success,
-    NotPay,
-    Closed,
-    PayError,
-}
-
-impl TradeState {
-    /// As messages have it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Success => "SUCCESS",
-            Self::NotPay => "NOTPAY",
-            Self::Closed => "CLOSED",
-            Self::PayError => "PAYERROR",
-        }
-    }
+    /// The payer is asked for a password.
+    Password {
+        /// How long the payer takes; it means nothing when the payer never does anything.
+        #[serde(with = "humantime_serde", default)]
+        delay: Duration,
+        /// What comes of it. Default: paid.
+        #[serde(default)]
+        outcome: PasswordOutcome,
+    },
+    /// Declined, finally.
+    Decline {
+        /// `err_code`. Default: `AUTHCODEEXPIRE`.
+        #[serde(default = "code")]
+        code: String,
+    },
+    /// A refund is accepted, and ends so.
+    RefundEnding {
+        /// How. Default: success.
+        #[serde(default = "success")]
+        state: RefundState,
+        /// How long after it was sent. Default: at once.
+        #[serde(with = "humantime_serde", default)]
+        delay: Duration,
+    },
+    /// The payer pays after a close or reverse was asked for, if the channel then still takes
+    /// the money.
+    PaidMeanwhile {
+        /// How long after. Default: at once, before the close or reverse is looked at.
+        #[serde(with = "humantime_serde", default)]
+        delay: Duration,
+    },
 }
 
 fn hold() -> Duration {
@@ -176,6 +132,14 @@ fn answers() -> Vec<Told> {
     Act::ANSWERS.to_vec()
 }
 
+fn code() -> String {
+    Act::CODE.to_owned()
+}
+
+fn success() -> RefundState {
+    RefundState::Success
+}
+
 // === impl Act ===
 
 impl Act {
@@ -187,6 +151,9 @@ impl Act {
     pub const FORGERIES: [Forgery; 2] = [Forgery::BadSignature, Forgery::OtherKey];
     /// How queries contradict each other, unless a script says otherwise.
     pub const ANSWERS: [Told; 2] = [Told::Truth, Told::NotPaid];
+
+    /// Why a payment is declined, unless a script says otherwise.
+    pub const CODE: &str = "AUTHCODEEXPIRE";
 
     /// What reports call it.
     pub(crate) fn kind(&self) -> Kind {
@@ -203,6 +170,10 @@ impl Act {
             Self::WrongAmount { .. } => Kind::WrongAmount,
             Self::Garbage { .. } => Kind::Garbage,
             Self::Contradicting { .. } => Kind::Contradicting,
+            Self::Password { .. } => Kind::Password,
+            Self::Decline { .. } => Kind::Decline,
+            Self::RefundEnding { .. } => Kind::RefundEnding,
+            Self::PaidMeanwhile { .. } => Kind::PaidMeanwhile,
         }
     }
 
@@ -217,7 +188,7 @@ impl Act {
             Self::Slow { .. }
             | Self::TimeoutBefore { .. }
             | Self::TimeoutAfter { .. }
-            | Self::Garbage { .. } => &[Step::Prepay, Step::Query],
+            | Self::Garbage { .. } => &Step::REQUESTS,
             Self::BeforeReply {} => &[Step::Prepay],
             Self::Contradicting { .. } => &[Step::Query],
             Self::Forged { .. } => &[Step::Prepay, Step::Notify],
@@ -226,6 +197,10 @@ impl Act {
             | Self::Repeated { .. }
             | Self::Reordered { .. }
             | Self::WrongAmount { .. } => &[Step::Notify],
+            Self::Password { .. } | Self::Decline { .. } => &[Step::Micropay],
+            Self::RefundEnding { .. } => &[Step::Refund],
+            // Which way the money was to come; the close or reverse itself is not its step.
+            Self::PaidMeanwhile { .. } => &[Step::Prepay, Step::Micropay],
         }
     }
 
@@ -233,15 +208,27 @@ impl Act {
     pub(crate) fn is_once(&self) -> bool {
         matches!(
             self,
-            Self::Lost {} | Self::Late { .. } | Self::Reordered { .. } | Self::BeforeReply {}
+            Self::Lost {}
+                | Self::Late { .. }
+                | Self::Reordered { .. }
+                | Self::BeforeReply {}
+                | Self::Password { .. }
+                | Self::Decline { .. }
+                | Self::PaidMeanwhile { .. }
         )
     }
 
+    /// Whether a script may say how often it happens to an order.
+    pub(super) fn has_times(&self) -> bool {
+        let for_itself = matches!(self, Self::Contradicting { .. } | Self::RefundEnding { .. });
+        !self.is_once() && !for_itself
+    }
+
     /// Whether it has happened when its turn came. A notice that is held back was not reordered
-    /// before another overtook it.
+    /// before another overtook it, and a payer pays later than it is planned.
     pub(crate) fn counts(&self, turn: i64) -> bool {
         match self {
-            Self::Reordered { .. } => false,
+            Self::Reordered { .. } | Self::PaidMeanwhile { .. } => false,
             Self::Contradicting { .. } => self.answer(turn) != Told::Truth,
             _ => true,
         }
@@ -255,44 +242,4 @@ impl Act {
         let place = usize::try_from(turn - 1).unwrap_or(usize::MAX);
         answers.get(place).copied().unwrap_or(Told::Truth)
     }
-
-    /// The field that cannot work, and what would be right.
-    pub(super) fn wrong(&self) -> Option<(&'static str, &'static str)> {
-        let (right, field, problem) = match self {
-            Self::Slow { delay } | Self::Late { delay } => {
-                (within_a_day(*delay), "delay", "above 0, at most a day")
-            }
-            Self::TimeoutBefore { hold } | Self::TimeoutAfter { hold } => {
-                (within_a_day(*hold), "hold", "above 0, at most a day")
-            }
-            Self::Reordered { longest } => {
-                (within_a_day(*longest), "longest", "above 0, at most a day")
-            }
-            Self::Repeated { copies, pause } => {
-                let right = COPIES.contains(copies) && *pause <= Duration::from_mins(1);
-                (right, "copies", "2 to 20, with pauses of at most a minute")
-            }
-            Self::Forged { forgeries } => (
-                ANSWERS.contains(&forgeries.len()),
-                "forgeries",
-                "name 1 to 100",
-            ),
-            Self::WrongAmount { difference_fen } => (
-                *difference_fen != 0,
-                "difference_fen",
-                "above or below 0: otherwise it is no lie",
-            ),
-            Self::Contradicting { answers, .. } => {
-                let lies = answers.iter().any(|answer| *answer != Told::Truth);
-                let right = lies && ANSWERS.contains(&answers.len());
-                (right, "answers", "1 to 100, and not only the truth")
-            }
-            Self::Lost {} | Self::BeforeReply {} | Self::Garbage { .. } => return None,
-        };
-        (!right).then_some((field, problem))
-    }
-}
-
-fn within_a_day(length: Duration) -> bool {
-    !length.is_zero() && length <= DAY
 }

@@ -2,9 +2,9 @@
 
 use super::{Forgery, Order, Script, Step};
 use crate::charge::{Charge, Payment};
-use crate::config::Key;
 use crate::ledger::{Believed, Find};
 use crate::notifier::{message, send};
+use crate::sign::Signer;
 use crate::wire::{self, Fields};
 use crate::{App, SandboxError, china, sign};
 
@@ -64,17 +64,17 @@ fn invented(app: &App, mch_id: &str) -> Payment {
 fn forged(app: &App, charge: &Charge, forgery: Forgery) -> Option<String> {
     let fields = message::fields(app, charge)?;
     let prepared = &charge.prepared;
-    let own = app.settings.key_of(&prepared.signer)?;
+    let own = app.keys.of(&prepared.signer)?;
     let fields = match forgery {
         Forgery::BadSignature => {
             let raised = prepared.amount.saturating_add(1).to_string();
-            with(sign::signed(fields, own), "total_fee", raised)
+            with(sign::sealed(fields, own), "total_fee", raised)
         }
-        Forgery::OtherKey => sign::signed(fields, &other_key(app, own)),
+        Forgery::OtherKey => other_key(app, own, fields),
         Forgery::OtherMerchant => {
             let mch_id = other_merchant(app, &prepared.mch_id);
-            let key = app.settings.key_of(&mch_id)?;
-            sign::signed(with(fields, "mch_id", mch_id), key)
+            let signer = app.keys.of(&mch_id)?;
+            sign::sealed(with(fields, "mch_id", mch_id), signer)
         }
     };
     Some(wire::write(&fields))
@@ -85,19 +85,18 @@ fn with(mut fields: Fields, name: &str, value: String) -> Fields {
     fields
 }
 
-fn other_key(app: &App, own: &Key) -> Key {
-    let keys = app.settings.merchants.iter().map(|merchant| &merchant.key);
-    let other = keys.into_iter().find(|key| key.expose() != own.expose());
-    other
-        .cloned()
-        .unwrap_or_else(|| Key::new("another merchant's key, of 32 characters or more"))
+/// Signed by one that is listed, or by nobody.
+fn other_key(app: &App, own: &Signer, fields: Fields) -> Fields {
+    let mut others = app.keys.listed().filter(|(_, other)| !other.is(own));
+    let nobody = Signer::md5("another merchant's key, of 32 characters or more");
+    sign::sealed(fields, others.next().map_or(&nobody, |(_, other)| other))
 }
 
 /// One that is listed, or the next number.
 fn other_merchant(app: &App, own: &str) -> String {
-    let numbers = app.settings.merchants.iter().map(|listed| &listed.mch_id);
-    let other = numbers.into_iter().find(|mch_id| *mch_id != own);
-    other.cloned().unwrap_or_else(|| {
+    let mut others = app.keys.listed().filter(|(number, _)| *number != own);
+    let other = others.next().map(|(number, _)| number.to_owned());
+    other.unwrap_or_else(|| {
         let (start, last) = own
             .split_at_checked(own.len().saturating_sub(1))
             .unwrap_or((own, ""));

@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::{Act, Garbage, Met};
-use crate::config::Key;
+use crate::sign::Signer;
 use crate::{gateway, sign, wire};
 
 const PAGE_502: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
@@ -39,7 +39,7 @@ pub(super) fn instead_of(xml: &str, kind: Garbage) -> Response {
 
 fn wrongly_signed(xml: &str) -> String {
     let fields = wire::read(xml.as_bytes()).unwrap_or_default();
-    wire::write(&sign::signed(fields, &Key::new("nobody's key")))
+    wire::write(&sign::signed(fields, &Signer::md5("nobody's key")))
 }
 
 /// The message with a field in another encoding than it says.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Act, Met, Order, Step, Told, TradeState, forge, garbage, meet};
+use super::{Act, Met, Order, Step, Told, forge, garbage, meet};
 use crate::charge::{self, Charge, Paid};
 use crate::gateway::{self, Reply};
+use crate::state::TradeState;
 use crate::{App, SandboxError, notifier};
 
 /// Before anything is done: a silence, if there is to be one.
@@ -52,19 +53,15 @@ pub(crate) async fn leaving(
     }))
 }
 
-/// What a query is told of a charge that is in truth in this state.
-pub(crate) async fn told(
-    app: &App,
-    charge: &Charge,
-    truth: TradeState,
-) -> Result<TradeState, SandboxError> {
+/// What a query is told of a charge.
+pub(crate) async fn told(app: &App, charge: &Charge) -> Result<TradeState, SandboxError> {
     let (order, paid) = (Order::of(charge), charge.payment.is_some());
     let counts =
         |act: &Act| matches!(act, Act::Contradicting { unpaid_too, .. } if paid || *unpaid_too);
     let met = meet(app, Step::Query, &order, counts).await?;
     let mut told = met.iter().map(|met| met.script.act.answer(met.turn));
     Ok(match told.find(|told| *told != Told::Truth) {
-        None | Some(Told::Truth) => truth,
+        None | Some(Told::Truth) => charge.state(),
         Some(Told::NotPaid) => TradeState::NotPay,
         Some(Told::Closed) => TradeState::Closed,
         Some(Told::PayError) => TradeState::PayError,

@@ -59,15 +59,41 @@ pub enum Step {
     Query,
     /// A merchant is told.
     Notify,
+    /// A merchant charges a payer's code.
+    Micropay,
+    /// A merchant closes.
+    Close,
+    /// A merchant reverses.
+    Reverse,
+    /// A merchant refunds.
+    Refund,
+    /// A merchant asks about a refund.
+    RefundQuery,
 }
 
 impl Step {
+    /// Those at which a merchant sends a request.
+    pub(super) const REQUESTS: [Self; 7] = [
+        Self::Prepay,
+        Self::Query,
+        Self::Micropay,
+        Self::Close,
+        Self::Reverse,
+        Self::Refund,
+        Self::RefundQuery,
+    ];
+
     /// As the ledger and the `.proto` have it.
     pub(crate) fn code(self) -> i32 {
         match self {
             Self::Prepay => 1,
             Self::Query => 2,
             Self::Notify => 3,
+            Self::Micropay => 4,
+            Self::Close => 5,
+            Self::Reverse => 6,
+            Self::Refund => 7,
+            Self::RefundQuery => 8,
         }
     }
 }
@@ -119,7 +145,7 @@ impl Script {
         if self.step.is_some_and(|step| !self.applies(step)) {
             return Some(("step", "this misbehaviour does not happen there"));
         }
-        if self.times > 0 && (self.act.is_once() || matches!(self.act, Act::Contradicting { .. })) {
+        if self.times > 0 && !self.act.has_times() {
             return Some(("times", "this misbehaviour counts for itself; leave it 0"));
         }
         self.act.wrong()

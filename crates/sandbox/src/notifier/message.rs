@@ -6,8 +6,8 @@ use crate::{App, gateway, receipt, sign, wire};
 
 /// The signed notice of a paid charge; `None` when it is not paid or its key is gone.
 pub(crate) fn xml(app: &App, charge: &Charge) -> Option<String> {
-    let key = app.settings.key_of(&charge.prepared.signer)?;
-    Some(wire::write(&sign::signed(fields(app, charge)?, key)))
+    let signer = app.keys.of(&charge.prepared.signer)?;
+    Some(wire::write(&sign::sealed(fields(app, charge)?, signer)))
 }
 
 /// What a notice says, unsigned; `None` when the charge is not paid.

@@ -4,15 +4,22 @@ use proto::sandbox::v1 as pb;
 use tonic::Status;
 
 use super::fault::invalid;
-use crate::mischief::{Forgery, Garbage, Step, Told};
+use crate::RefundState;
+use crate::mischief::{Forgery, Garbage, PasswordOutcome, Step, Told};
+use crate::state::TradeState;
 
 /// A word and its number.
 type Code<T> = (T, i32);
 
-pub(super) const STEPS: [Code<Step>; 3] = [
+pub(super) const STEPS: [Code<Step>; 8] = [
     (Step::Prepay, pb::Step::Prepay as i32),
     (Step::Query, pb::Step::Query as i32),
     (Step::Notify, pb::Step::Notify as i32),
+    (Step::Micropay, pb::Step::Micropay as i32),
+    (Step::Close, pb::Step::Close as i32),
+    (Step::Reverse, pb::Step::Reverse as i32),
+    (Step::Refund, pb::Step::Refund as i32),
+    (Step::RefundQuery, pb::Step::RefundQuery as i32),
 ];
 
 pub(super) const FORGERIES: [Code<Forgery>; 3] = [
@@ -35,6 +42,36 @@ pub(super) const ANSWERS: [Code<Told>; 4] = [
     (Told::Closed, pb::QueryAnswer::Closed as i32),
     (Told::PayError, pb::QueryAnswer::PayError as i32),
 ];
+
+pub(super) const OUTCOMES: [Code<PasswordOutcome>; 3] = [
+    (PasswordOutcome::Paid, pb::PasswordOutcome::Paid as i32),
+    (
+        PasswordOutcome::Refused,
+        pb::PasswordOutcome::Refused as i32,
+    ),
+    (PasswordOutcome::Never, pb::PasswordOutcome::Never as i32),
+];
+
+pub(super) const REFUNDS: [Code<RefundState>; 5] = [
+    (RefundState::Processing, pb::RefundState::Processing as i32),
+    (RefundState::Success, pb::RefundState::Success as i32),
+    (RefundState::Fail, pb::RefundState::Fail as i32),
+    (RefundState::Notsure, pb::RefundState::Notsure as i32),
+    (RefundState::Change, pb::RefundState::Change as i32),
+];
+
+/// How a charge stands, as the `.proto` has it.
+pub(super) fn state(state: TradeState) -> pb::ChargeState {
+    match state {
+        TradeState::Success => pb::ChargeState::Success,
+        TradeState::Refund => pb::ChargeState::Refund,
+        TradeState::NotPay => pb::ChargeState::Notpay,
+        TradeState::Closed => pb::ChargeState::Closed,
+        TradeState::Reverse => pb::ChargeState::Reversed,
+        TradeState::UserPaying => pb::ChargeState::Userpaying,
+        TradeState::PayError => pb::ChargeState::Payerror,
+    }
+}
 
 /// The number of a word; 0 for none.
 pub(super) fn code<T: PartialEq>(codes: &[Code<T>], word: Option<&T>) -> i32 {

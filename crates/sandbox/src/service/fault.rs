@@ -26,6 +26,20 @@ pub(super) fn expired() -> Status {
     Status::with_error_details(Code::FailedPrecondition, message, details)
 }
 
+pub(super) fn closed() -> Status {
+    let mut details = reason("CHARGE_CLOSED");
+    details.add_precondition_failure_violation("STATE", "charge", "closed, reversed or declined");
+    let message = "the charge can no longer be paid; make another";
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
+pub(super) fn not_paid() -> Status {
+    let mut details = reason("CHARGE_NOT_PAID");
+    details.add_precondition_failure_violation("STATE", "charge", "nobody has paid it");
+    let message = "there is no money to take back";
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
 pub(super) fn invalid(field: &str, description: &str) -> Status {
     let mut details = reason("INVALID_ARGUMENT");
     details.add_bad_request_violation(field, description);

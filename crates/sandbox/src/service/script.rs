@@ -8,6 +8,7 @@ use tonic::Status;
 
 use super::codes;
 use super::fault::invalid;
+use crate::RefundState;
 use crate::mischief::{Act, Orders, Script};
 
 /// What a caller tells, defaults filled in; whether it can work is not checked here.
@@ -98,6 +99,32 @@ fn act(told: Misbehaviour) -> Result<Act, Status> {
             )?,
             unpaid_too: contradiction.unpaid_too,
         },
+        other => return payers(other),
+    })
+}
+
+/// What happens on the payer's side.
+fn payers(told: Misbehaviour) -> Result<Act, Status> {
+    const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+    Ok(match told {
+        Misbehaviour::Password(wait) => Act::Password {
+            delay: length(wait.delay, "delay", AT_ONCE)?,
+            outcome: codes::word(&codes::OUTCOMES, wait.outcome, "script.outcome")?
+                .unwrap_or_default(),
+        },
+        Misbehaviour::Decline(pb::Decline { code }) if code.is_empty() => Act::Decline {
+            code: Act::CODE.to_owned(),
+        },
+        Misbehaviour::Decline(pb::Decline { code }) => Act::Decline { code },
+        Misbehaviour::RefundEnding(ending) => Act::RefundEnding {
+            state: codes::word(&codes::REFUNDS, ending.state, "script.state")?
+                .unwrap_or(RefundState::Success),
+            delay: length(ending.delay, "delay", AT_ONCE)?,
+        },
+        Misbehaviour::PaidMeanwhile(paid) => Act::PaidMeanwhile {
+            delay: length(paid.delay, "delay", AT_ONCE)?,
+        },
+        _ => return Err(invalid("script.misbehaviour", "there is no such kind")),
     })
 }
 
@@ -137,6 +164,18 @@ fn misbehaviour(act: &Act) -> Misbehaviour {
         } => Misbehaviour::Contradicting(pb::Contradiction {
             answers: codes_of(&codes::ANSWERS, answers),
             unpaid_too: *unpaid_too,
+        }),
+        Act::Password { delay, outcome } => Misbehaviour::Password(pb::PasswordWait {
+            delay: told(*delay),
+            outcome: codes::code(&codes::OUTCOMES, Some(outcome)),
+        }),
+        Act::Decline { code } => Misbehaviour::Decline(pb::Decline { code: code.clone() }),
+        Act::RefundEnding { state, delay } => Misbehaviour::RefundEnding(pb::RefundEnding {
+            state: codes::code(&codes::REFUNDS, Some(state)),
+            delay: told(*delay),
+        }),
+        Act::PaidMeanwhile { delay } => Misbehaviour::PaidMeanwhile(pb::PaidMeanwhile {
+            delay: told(*delay),
         }),
     }
 }

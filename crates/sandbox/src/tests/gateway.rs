@@ -74,7 +74,7 @@ async fn unknown_merchants_and_services_are_not_opened() {
         settings.partner_key = None;
         settings.merchants = vec![crate::MerchantKey {
             mch_id: MCH.to_owned(),
-            key: key(),
+            key: Key::new(KEY),
         }];
     })
     .await;
@@ -91,7 +91,7 @@ async fn unknown_merchants_and_services_are_not_opened() {
 
 #[tokio::test]
 async fn an_agents_message_is_signed_with_the_agents_key() {
-    let agent = Key::new("the agent's");
+    let agent = Signer::md5("the agent's");
     let rig = Rig::with(|settings| {
         let mch_id = "075020000001".to_owned();
         settings.merchants = vec![crate::MerchantKey {

@@ -62,7 +62,7 @@ async fn scripts_outlive_the_process() {
         assert_eq!((told.permille, told.configured), (1000, false));
         set.push(told);
     }
-    assert_eq!(set.len(), 12);
+    assert_eq!(set.len(), 16);
     assert_eq!(rig.scripts().await, set);
     let rig = rig.restart().await;
     assert_eq!(rig.scripts().await, set);
@@ -75,7 +75,7 @@ async fn scripts_outlive_the_process() {
     assert_eq!(rig.scripts().await, set);
 }
 
-fn every() -> [Misbehaviour; 12] {
+fn every() -> [Misbehaviour; 16] {
     [
         Misbehaviour::Slow(pb::Slow { delay: millis(1) }),
         Misbehaviour::TimeoutBefore(pb::Timeout::default()),
@@ -99,6 +99,16 @@ fn every() -> [Misbehaviour; 12] {
             answers: vec![pb::QueryAnswer::Closed.into()],
             unpaid_too: true,
         }),
+        Misbehaviour::Password(pb::PasswordWait {
+            delay: None,
+            outcome: pb::PasswordOutcome::Never.into(),
+        }),
+        Misbehaviour::Decline(pb::Decline::default()),
+        Misbehaviour::RefundEnding(pb::RefundEnding {
+            state: pb::RefundState::Notsure.into(),
+            delay: millis(5),
+        }),
+        Misbehaviour::PaidMeanwhile(pb::PaidMeanwhile::default()),
     ]
 }
 
@@ -168,6 +178,44 @@ async fn misbehaviour_that_cannot_work_names_the_field() {
 }
 
 #[tokio::test]
+async fn what_a_payer_cannot_do_names_the_field() {
+    let day = millis(86_400_001);
+    let wait = |delay, outcome| Misbehaviour::Password(pb::PasswordWait { delay, outcome });
+    let ending = |state, delay| Misbehaviour::RefundEnding(pb::RefundEnding { state, delay });
+    let decline = |code: &str| {
+        Misbehaviour::Decline(pb::Decline {
+            code: code.to_owned(),
+        })
+    };
+    let bad = [
+        ("delay", wait(None, 0)),
+        ("delay", wait(day, 0)),
+        ("delay", wait(day, pb::PasswordOutcome::Never.into())),
+        ("outcome", wait(millis(1), 9)),
+        ("code", decline("NOT ENOUGH")),
+        ("code", decline(&"C".repeat(33))),
+        ("state", ending(9, None)),
+        ("delay", ending(0, day)),
+        (
+            "delay",
+            Misbehaviour::PaidMeanwhile(pb::PaidMeanwhile { delay: day }),
+        ),
+    ];
+    refuses(bad.map(|(field, act)| (field, script("bad", act))).to_vec()).await;
+    let once = [
+        wait(millis(1), 0),
+        decline(""),
+        ending(0, None),
+        Misbehaviour::PaidMeanwhile(pb::PaidMeanwhile::default()),
+    ];
+    let often = once.map(|act| pb::Script {
+        times: 2,
+        ..script("often", act)
+    });
+    refuses(often.map(|script| ("times", script)).to_vec()).await;
+}
+
+#[tokio::test]
 async fn cleared_scripts_are_gone_and_what_they_did_stays() {
     let rig = Rig::new().await;
     for name in ["one", "two", "three"] {
@@ -196,6 +244,10 @@ async fn configured_scripts_are_in_force_and_stay() {
             { name = "half", act = { garbage = { garbage = "half_xml" } } },
             { name = "forged", act = { forged = { forgeries = ["bad_signature"] } } },
             { name = "says", act = { contradicting = { answers = ["truth", "not_paid"] } } },
+            { name = "asks", act = { password = { delay = "20s", outcome = "refused" } } },
+            { name = "no", act = { decline = { code = "NOTENOUGH" } } },
+            { name = "back", act = { refund_ending = { state = "notsure", delay = "1s" } } },
+            { name = "then", act = { paid_meanwhile = {} } },
         ]
     "#;
     let configured: SandboxSettings = toml::from_str(text).unwrap();
@@ -210,10 +262,8 @@ async fn configured_scripts_are_in_force_and_stay() {
     assert_eq!(rig.clear(&["lost"]).await, 0);
     assert_eq!(rig.clear(&[]).await, 1);
     let scripts = rig.scripts().await;
-    assert_eq!(
-        rig.names().await,
-        ["slow", "lost", "lies", "half", "forged", "says"]
-    );
+    let names = "slow lost lies half forged says asks no back then";
+    assert_eq!(rig.names().await.join(" "), names);
     assert!(scripts.iter().all(|script| script.configured));
     assert_eq!((scripts[0].permille, scripts[0].step()), (100, Step::Query));
 }

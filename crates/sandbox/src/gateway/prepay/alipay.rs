@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::{Refused, Request};
+use crate::App;
 use crate::charge::NewCharge;
-use crate::gateway::named;
+use crate::gateway::{described, named};
 use crate::wallet::Wallet;
 use crate::wire::Fields;
-use crate::{App, china};
 
 /// How every buyer's number begins.
 const BUYER: &str = "2088";
@@ -16,10 +16,9 @@ const BUYER_DIGITS: usize = 16;
 /// The charge a request describes. Alipay numbers the trade before it is paid.
 pub(super) fn charge(app: &App, request: &Request) -> Result<NewCharge, Refused> {
     let charge = super::charge(app, request, Wallet::Alipay)?;
-    let wallet_no = format!("{}{:020}", china::day(charge.created_at), app.ids.bits());
     Ok(NewCharge {
         buyer_id: buyer_id(app, request)?,
-        wallet_no: Some(wallet_no),
+        wallet_no: Some(described::alipay_no(app, &charge)),
         ..charge
     })
 }
@@ -47,7 +46,7 @@ fn buyer_id(app: &App, request: &Request) -> Result<String, Refused> {
         ("", "") => Err(Refused::invalid(
             "buyer_id or buyer_logon_id is missing".to_owned(),
         )),
-        ("", _) => Ok(format!("{BUYER}{:012}", app.ids.bits() % 1_000_000_000_000)),
+        ("", _) => Ok(described::alipay_buyer(app)),
         _ if digits && number.len() == BUYER_DIGITS && number.starts_with(BUYER) => Ok(number),
         _ => Err(Refused::invalid(
             "buyer_id must be 16 digits that begin with 2088".to_owned(),

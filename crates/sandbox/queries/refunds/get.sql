@@ -1,0 +1,2 @@
+-- refunds/get
+SELECT * FROM refunds WHERE out_refund_no = ?

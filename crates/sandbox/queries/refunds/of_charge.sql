@@ -1,0 +1,2 @@
+-- refunds/of_charge
+SELECT * FROM refunds WHERE out_trade_no = ? ORDER BY number
