@@ -17,7 +17,7 @@ use tower::{Service, ServiceBuilder};
 use crate::layer::deadline::ClientDeadline;
 use crate::layer::metrics::{CLIENT, Metrics};
 use crate::layer::trace::ClientTrace;
-use crate::layer::{Around, Call, Reply};
+use crate::layer::{Around, Bottom, Call, Reply, Stack};
 use crate::policy::Policies;
 use crate::transport::Transport;
 
@@ -81,9 +81,9 @@ impl Client {
             .layer(Around(ClientDeadline(policies)))
             // Last, so that every attempt is a span of its own.
             .layer(Around(ClientTrace(settings.ids)))
-            .service(transport);
+            .service(Bottom(transport));
         Ok(Self {
-            stack: BoxCloneSyncService::new(stack),
+            stack: BoxCloneSyncService::new(Stack(stack)),
             target,
         })
     }

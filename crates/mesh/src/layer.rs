@@ -31,13 +31,17 @@ pub(crate) trait Rest: Clone + Send + Sync + 'static {
     fn run(self, call: Call) -> impl Future<Output = Reply> + Send + 'static;
 }
 
-impl<S> Rest for S
+/// What stands below all layers.
+#[derive(Clone)]
+pub(crate) struct Bottom<S>(pub(crate) S);
+
+impl<S> Rest for Bottom<S>
 where
     S: Service<Call, Response = Reply, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
     fn run(mut self, call: Call) -> impl Future<Output = Reply> + Send + 'static {
-        self.call(call).map(|result| match result {
+        self.0.call(call).map(|result| match result {
             Ok(reply) => reply,
             Err(never) => match never {},
         })
@@ -48,7 +52,7 @@ where
 pub(crate) trait Pattern: Clone + Send + Sync + 'static {
     /// Does its work before, around and after `rest.run(call)`. A server's layers run the rest
     /// before they await anything, so that its deadline counts from the call's arrival.
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static;
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static;
 }
 
 /// Makes a pattern a tower layer.
@@ -73,7 +77,17 @@ pub(crate) struct Wrapped<P, S> {
     rest: S,
 }
 
-impl<P: Pattern, S: Rest> Service<Call> for Wrapped<P, S> {
+impl<P: Pattern, S: Rest> Rest for Wrapped<P, S> {
+    fn run(self, call: Call) -> impl Future<Output = Reply> + Send + 'static {
+        self.pattern.around(call, self.rest)
+    }
+}
+
+/// All layers as one service: copied once for a call, and one future on the heap.
+#[derive(Clone)]
+pub(crate) struct Stack<R>(pub(crate) R);
+
+impl<R: Rest> Service<Call> for Stack<R> {
     type Response = Reply;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Reply, Infallible>>;
@@ -83,7 +97,7 @@ impl<P: Pattern, S: Rest> Service<Call> for Wrapped<P, S> {
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        self.pattern.around(call, self.rest.clone()).map(Ok).boxed()
+        self.0.clone().run(call).map(Ok).boxed()
     }
 }
 
@@ -125,7 +139,9 @@ pub(crate) mod testing {
         F: Fn(Call) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Reply> + Send + 'static,
     {
-        tower::service_fn(move |call| answer(call).map(Ok::<_, Infallible>))
+        Bottom(tower::service_fn(move |call| {
+            answer(call).map(Ok::<_, Infallible>)
+        }))
     }
 
     /// An answer whose body gives `frames`, then nothing for ever.

@@ -2,12 +2,14 @@
 //! `max_attempts` and `callers` are read and checked here, but not acted on yet.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prost_reflect::prost::DecodeError;
 use prost_reflect::{DescriptorError, DescriptorPool, ExtensionDescriptor, MethodDescriptor};
 use thiserror::Error;
+
+use crate::layer::metrics::Meters;
 
 /// The deadline of a call for which nobody set one.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,6 +49,10 @@ pub(crate) struct Method {
     pub(crate) policy: MethodPolicy,
     /// A stream without a policy (health's Watch, reflection) lasts as long as its caller likes.
     pub(crate) endless: bool,
+    /// Its meters where it is served.
+    pub(crate) served: OnceLock<Meters>,
+    /// Its meters where it is called.
+    pub(crate) called: OnceLock<Meters>,
 }
 
 /// Why descriptors cannot be used.
@@ -127,6 +133,8 @@ impl Method {
             kind: "unary",
             policy: MethodPolicy::default(),
             endless: false,
+            served: OnceLock::new(),
+            called: OnceLock::new(),
         }
     }
 }
@@ -151,6 +159,8 @@ fn read_methods(
             kind: kind(&method),
             endless: policy.is_none() && method.is_server_streaming(),
             policy: policy.unwrap_or_default(),
+            served: OnceLock::new(),
+            called: OnceLock::new(),
         };
         methods.insert(path, Arc::new(read));
     }

@@ -26,7 +26,7 @@ use crate::layer::metrics::{Metrics, SERVER};
 use crate::layer::panic_guard::PanicGuard;
 use crate::layer::reason::Reason;
 use crate::layer::trace::ServerTrace;
-use crate::layer::{Around, Call, Reply};
+use crate::layer::{Around, Bottom, Call, Reply, Stack};
 use crate::lifecycle::Lifecycle;
 use crate::policy::Policies;
 
@@ -200,8 +200,8 @@ fn stack(
         .layer(Around(MessageCap))
         // Innermost: a panic is the handler's answer, and everything above stays whole.
         .layer(Around(PanicGuard(policies)))
-        .service(routes.prepare());
-    BoxCloneSyncService::new(stack)
+        .service(Bottom(routes.prepare()));
+    BoxCloneSyncService::new(Stack(stack))
 }
 
 fn tonic_server() -> tonic::transport::Server {

@@ -91,6 +91,7 @@ fn describe() {
             started,
             handled,
             seconds,
+            ..
         },
         side,
     ) in [(SERVER, "server"), (CLIENT, "client")]

@@ -30,7 +30,7 @@ pub(crate) struct ClientDeadline(pub(crate) Policies);
 
 impl Pattern for ClientDeadline {
     fn around<R: Rest>(
-        &self,
+        self,
         mut call: Call,
         rest: R,
     ) -> impl Future<Output = Reply> + Send + 'static {
@@ -60,7 +60,7 @@ impl Pattern for ClientDeadline {
 pub(crate) struct ServerDeadline(pub(crate) Policies);
 
 impl Pattern for ServerDeadline {
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         let method = self.0.method(call.uri().path());
         let default = (!method.endless).then_some(method.policy.timeout);
         let timeout = requested(call.headers())

@@ -17,9 +17,11 @@ use crate::policy::Policies;
 
 /// Counts calls until their answers end.
 #[derive(Clone)]
-pub(crate) struct InFlight {
+pub(crate) struct InFlight(Arc<Shared>);
+
+struct Shared {
     policies: Policies,
-    count: Arc<AtomicUsize>,
+    count: AtomicUsize,
     /// Ends streams that would never end by themselves.
     stop: CancellationToken,
     /// Ends everything.
@@ -28,60 +30,59 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn new(policies: Policies, stop: CancellationToken) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             policies,
-            count: Arc::default(),
+            count: AtomicUsize::new(0),
             stop,
             abort: CancellationToken::new(),
-        }
+        }))
     }
 
     /// Calls whose answers have not ended.
     pub(crate) fn count(&self) -> usize {
-        self.count.load(Ordering::Acquire)
+        self.0.count.load(Ordering::Acquire)
     }
 
     /// Ends all calls at once as UNAVAILABLE.
     pub(crate) fn abort(&self) {
-        self.abort.cancel();
+        self.0.abort.cancel();
     }
 
     fn enter(&self) -> Guard {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        Guard(self.count.clone())
+        self.0.count.fetch_add(1, Ordering::AcqRel);
+        Guard(Arc::clone(&self.0))
     }
 }
 
-struct Guard(Arc<AtomicUsize>);
+struct Guard(Arc<Shared>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.count.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 impl Pattern for InFlight {
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         let guard = self.enter();
-        let abort = self.abort.clone();
-        let endless = self.policies.method(call.uri().path()).endless;
-        let end = if endless {
-            self.stop.clone()
-        } else {
-            self.abort.clone()
-        };
+        let endless = self.0.policies.method(call.uri().path()).endless;
         let work = rest.run(call);
         async move {
             let answer = tokio::select! {
                 biased;
                 answer = work => answer,
-                () = abort.cancelled() => return reply(ended()),
+                () = guard.0.abort.cancelled() => return reply(ended()),
             };
-            let end = Box::pin(end.cancelled_owned());
+            // One that ended with its headers is over.
+            if http_body::Body::is_end_stream(answer.body()) {
+                return answer;
+            }
+            let Shared { stop, abort, .. } = &*guard.0;
+            let end = if endless { stop } else { abort }.clone();
             answer.map(|body| {
                 Body::new(Held {
+                    end: Box::pin(end.cancelled_owned()),
                     open: Some((body, guard)),
-                    end,
                 })
             })
         }
@@ -145,7 +146,9 @@ mod tests {
     #[tokio::test]
     async fn a_call_counts_until_its_answer_ends() {
         let calls = in_flight();
-        let answer = calls.around(call("/x/Y"), service(|_| async { endless(vec![]) }));
+        let answer = calls
+            .clone()
+            .around(call("/x/Y"), service(|_| async { endless(vec![]) }));
         assert_eq!(calls.count(), 1);
         let answer = answer.await;
         assert_eq!(calls.count(), 1);
@@ -156,8 +159,12 @@ mod tests {
     #[tokio::test]
     async fn an_abort_ends_handlers_and_streams() {
         let calls = in_flight();
-        let waiting = calls.around(call("/x/Y"), service(|_| std::future::pending()));
-        let streaming = calls.around(call("/x/Y"), service(|_| async { endless(vec![]) }));
+        let waiting = calls
+            .clone()
+            .around(call("/x/Y"), service(|_| std::future::pending()));
+        let streaming = calls
+            .clone()
+            .around(call("/x/Y"), service(|_| async { endless(vec![]) }));
         let streaming = streaming.await;
         calls.abort();
         for answer in [waiting.await, streaming] {
@@ -174,10 +181,11 @@ mod tests {
         let calls = in_flight();
         let stream = service(|_| async { endless(vec![]) });
         let watch = calls
+            .clone()
             .around(call("/grpc.health.v1.Health/Watch"), stream.clone())
             .await;
-        let _work = calls.around(call("/x/Y"), stream).await;
-        calls.stop.cancel();
+        let _work = calls.clone().around(call("/x/Y"), stream).await;
+        calls.0.stop.cancel();
         assert_eq!(reason_of(&ending(watch).await).as_deref(), Some("DRAINING"));
         assert_eq!(calls.count(), 1);
     }

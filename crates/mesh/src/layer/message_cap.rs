@@ -18,7 +18,7 @@ pub(crate) const LONGEST: u64 = 1024 * 1024;
 pub(crate) struct MessageCap;
 
 impl Pattern for MessageCap {
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         rest.run(call.map(|body| {
             Body::new(Capped {
                 body,

@@ -2,11 +2,12 @@
 //! measured to the end of the answer's body.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use metrics::{Counter, Histogram};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -21,13 +22,28 @@ pub(crate) struct Names {
     pub(crate) started: &'static str,
     pub(crate) handled: &'static str,
     pub(crate) seconds: &'static str,
+    /// Where a method keeps this side's meters.
+    kept: fn(&Method) -> &OnceLock<Meters>,
 }
+
+/// The meters of one method on one side. Made by its first call, which must not come before the
+/// recorder is installed, and kept: looking them up by their labels costs more than counting.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    started: Counter,
+    seconds: Histogram,
+    /// By code, made when it first comes.
+    handled: [OnceLock<Counter>; CODES],
+}
+
+const CODES: usize = 17;
 
 /// What servers count.
 pub(crate) const SERVER: &Names = &Names {
     started: "grpc_server_started_total",
     handled: "grpc_server_handled_total",
     seconds: "grpc_server_handling_seconds",
+    kept: |method| &method.served,
 };
 
 /// What clients count.
@@ -35,6 +51,7 @@ pub(crate) const CLIENT: &Names = &Names {
     started: "grpc_client_started_total",
     handled: "grpc_client_handled_total",
     seconds: "grpc_client_handling_seconds",
+    kept: |method| &method.called,
 };
 
 /// Counts and times every call.
@@ -44,8 +61,43 @@ pub(crate) struct Metrics {
     pub(crate) policies: Policies,
 }
 
+impl Names {
+    fn meters<'a>(&self, method: &'a Method) -> &'a Meters {
+        (self.kept)(method).get_or_init(|| Meters {
+            started: metrics::counter!(
+                self.started,
+                "grpc_type" => method.kind,
+                "grpc_service" => method.service.clone(),
+                "grpc_method" => method.name.clone(),
+            ),
+            seconds: metrics::histogram!(
+                self.seconds,
+                "grpc_type" => method.kind,
+                "grpc_service" => method.service.clone(),
+                "grpc_method" => method.name.clone(),
+            ),
+            handled: Default::default(),
+        })
+    }
+
+    fn handled(&self, method: &Method, code: Code) -> Counter {
+        let made = || {
+            metrics::counter!(
+                self.handled,
+                "grpc_type" => method.kind,
+                "grpc_service" => method.service.clone(),
+                "grpc_method" => method.name.clone(),
+                "grpc_code" => label(code),
+            )
+        };
+        let kept = usize::try_from(i32::from(code)).ok();
+        let kept = kept.and_then(|code| self.meters(method).handled.get(code));
+        kept.map_or_else(made, |kept| kept.get_or_init(made).clone())
+    }
+}
+
 impl Pattern for Metrics {
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         let method = self.policies.method(call.uri().path()).clone();
         let mut record = Record::start(self.names, method);
         let work = rest.run(call);
@@ -75,13 +127,7 @@ struct Record {
 
 impl Record {
     fn start(names: &'static Names, method: Arc<Method>) -> Self {
-        metrics::counter!(
-            names.started,
-            "grpc_type" => method.kind,
-            "grpc_service" => method.service.clone(),
-            "grpc_method" => method.name.clone(),
-        )
-        .increment(1);
+        names.meters(&method).started.increment(1);
         Self {
             names,
             method,
@@ -95,27 +141,9 @@ impl Record {
             return;
         }
         let took = self.started.elapsed();
-        let Method {
-            service,
-            name,
-            kind,
-            ..
-        } = &*self.method;
-        metrics::counter!(
-            self.names.handled,
-            "grpc_type" => *kind,
-            "grpc_service" => service.clone(),
-            "grpc_method" => name.clone(),
-            "grpc_code" => label(code),
-        )
-        .increment(1);
-        metrics::histogram!(
-            self.names.seconds,
-            "grpc_type" => *kind,
-            "grpc_service" => service.clone(),
-            "grpc_method" => name.clone(),
-        )
-        .record(took);
+        self.names.handled(&self.method, code).increment(1);
+        self.names.meters(&self.method).seconds.record(took);
+        let Method { service, name, .. } = &*self.method;
         let (metric, millis) = (self.names.handled, took.as_millis());
         match code {
             Code::Internal | Code::Unknown | Code::DataLoss => {
@@ -196,6 +224,10 @@ mod tests {
 
     /// What is rendered after one call whose answer is `reply`, read to its end or dropped.
     fn rendered(reply: fn() -> Reply, read: bool) -> String {
+        rendered_after(1, reply, read)
+    }
+
+    fn rendered_after(calls: usize, reply: fn() -> Reply, read: bool) -> String {
         let recorder = PrometheusBuilder::new().build_recorder();
         let policies = Policies::read(proto::DESCRIPTORS).unwrap();
         metrics::with_local_recorder(&recorder, || {
@@ -204,16 +236,19 @@ mod tests {
                 policies,
             };
             let rest = service(move |_| async move { reply() });
-            let answer = layer.around(call("/grpc.health.v1.Health/Check"), rest);
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .build()
                 .unwrap();
-            runtime.block_on(async {
-                let answer = answer.await;
-                if read {
-                    ending(answer).await;
-                }
-            });
+            for _ in 0..calls {
+                let layer = layer.clone();
+                let answer = layer.around(call("/grpc.health.v1.Health/Check"), rest.clone());
+                runtime.block_on(async {
+                    let answer = answer.await;
+                    if read {
+                        ending(answer).await;
+                    }
+                });
+            }
         });
         recorder.handle().render()
     }
@@ -233,6 +268,14 @@ mod tests {
             shown.contains("grpc_server_handling_seconds_count{"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn calls_of_a_method_are_counted_together() {
+        let shown = rendered_after(3, || super::super::reply(Status::not_found("x")), true);
+        let counted = handled("NotFound").replace("} 1", "} 3");
+        assert!(shown.contains(&counted), "{shown}");
+        assert!(!shown.contains("grpc_code=\"OK\""), "{shown}");
     }
 
     #[test]

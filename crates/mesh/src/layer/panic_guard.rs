@@ -24,7 +24,7 @@ pub(crate) const PANICS: &str = "mesh_panics_total";
 pub(crate) struct PanicGuard(pub(crate) Policies);
 
 impl Pattern for PanicGuard {
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         let method = self.0.method(call.uri().path()).clone();
         async move {
             // Asserted: what a panicking handler leaves half done is its own and goes with it.

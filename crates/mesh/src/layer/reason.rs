@@ -12,7 +12,7 @@ use crate::error::with_reason;
 pub(crate) struct Reason;
 
 impl Pattern for Reason {
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         rest.run(call).map(completed)
     }
 }

@@ -19,7 +19,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct ServerTrace(pub(crate) Arc<dyn Ids>);
 
 impl Pattern for ServerTrace {
-    fn around<R: Rest>(&self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         let context = taken_up(call.headers(), &*self.0);
         let span = tracing::info_span!(
             "rpc",
@@ -63,7 +63,7 @@ pub(crate) struct ClientTrace(pub(crate) Arc<dyn Ids>);
 
 impl Pattern for ClientTrace {
     fn around<R: Rest>(
-        &self,
+        self,
         mut call: Call,
         rest: R,
     ) -> impl Future<Output = Reply> + Send + 'static {
