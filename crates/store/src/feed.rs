@@ -131,7 +131,7 @@ pub async fn sequence(db: &Db, most: u32) -> Result<usize, StoreError> {
 
 /// The last place given.
 pub async fn last(db: &Db) -> Result<i64, StoreError> {
-    let row = db.fetch_optional(&query::FEED_LAST, row![]).await?;
+    let row = db.fetch_optional(&query::FEED_BATCHES_LAST, row![]).await?;
     row.map_or(Ok(0), |row| row.int("last_seq"))
 }
 

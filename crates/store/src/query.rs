@@ -105,7 +105,6 @@ queries! {
     FEED_BATCHES_LAST = "feed_batches/last";
     FEED_INSERT = "feed/insert";
     FEED_READ = "feed/read";
-    FEED_LAST = "feed/last";
     FEED_CURSORS_OPEN = "feed_cursors/open" split;
     FEED_CURSORS_GET = "feed_cursors/get";
     FEED_CURSORS_LEASE = "feed_cursors/lease";
