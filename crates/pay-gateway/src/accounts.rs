@@ -124,6 +124,12 @@ impl Accounts {
         Some(Arc::clone(made))
     }
 
+    /// From now on an account is spoken to through this.
+    #[cfg(test)]
+    pub(crate) fn stand_in(&self, account: Account, channel: Arc<dyn Channel>) {
+        self.adapters.lock().unwrap().insert(account, channel);
+    }
+
     fn swiftpass(&self, account: &Account, signer: &Signer) -> Limited<Swiftpass> {
         let config = &self.config.swiftpass;
         let http = HttpSettings {

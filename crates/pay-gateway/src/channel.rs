@@ -1,11 +1,15 @@
 //! What every channel adapter offers, and the values it speaks in.
 //! A channel's trouble is a value; a message is believed only after its signature.
 
+pub mod auth_code;
 pub mod fields;
 pub mod http;
 pub mod limited;
+pub mod pay;
 pub mod query;
+pub mod refund;
 pub mod swiftpass;
+pub mod undo;
 pub mod value;
 
 #[cfg(test)]
@@ -19,14 +23,20 @@ use domain::PayType;
 use jiff::Timestamp;
 use thiserror::Error;
 
+pub use auth_code::{AuthCode, BadAuthCode};
 pub use fields::Fields;
 pub use limited::Limited;
+pub use pay::{Pay, PayAnswer};
 pub use query::{Paid, Query, QueryAnswer};
+pub use refund::{Refund, RefundAnswer, RefundQuery, RefundQueryAnswer, Refunded};
+pub use undo::{Undo, UndoAnswer};
 
 /// The longest message read from a channel, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
-/// The most fields read from one message, empty ones included.
+/// The most fields read from a callback, empty ones included: anybody may send one.
 pub const MAX_FIELDS: usize = 64;
+/// The same of a reply: an order's fifty refunds have nine each.
+pub const MAX_REPLY_FIELDS: usize = 512;
 
 /// A channel, spoken to for one merchant account.
 #[async_trait]
@@ -37,17 +47,41 @@ pub trait Channel: Send + Sync + 'static {
     /// Prepares a payment that the customer makes (c→b). Called at most once per `out_trade_no`.
     async fn prepay(&self, prepay: &Prepay) -> PrepayAnswer;
 
+    /// Takes a payment by the payer's code (b→c). Called at most once per `out_trade_no`.
+    async fn pay(&self, pay: &Pay) -> PayAnswer;
+
     /// Asks what became of a payment; as often as one likes.
     async fn query(&self, query: &Query) -> QueryAnswer;
+
+    /// Closes a payment that the customer was to make (c→b); as often as one likes.
+    async fn close(&self, undo: &Undo) -> UndoAnswer;
+
+    /// Undoes a payment by code (b→c), paid or not; as often as one likes.
+    async fn reverse(&self, undo: &Undo) -> UndoAnswer;
+
+    /// Gives money back; repeated under the same `out_refund_no`, it stays one refund.
+    async fn refund(&self, refund: &Refund) -> RefundAnswer;
+
+    /// Asks what became of a refund; as often as one likes.
+    async fn query_refund(&self, query: &RefundQuery) -> RefundQueryAnswer;
 }
 
 /// What a channel can do; what is false here is answered `NotSent`, or `NoEvidence` to a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a call of its own")]
 pub struct Abilities {
     /// The customer scans or taps, and pays on an own device (c→b).
     pub prepay: bool,
+    /// The merchant scans the payer's code (b→c).
+    pub pay: bool,
     /// It can be asked what became of a payment.
     pub query: bool,
+    /// A payment that waits for the customer can be closed.
+    pub close: bool,
+    /// A payment by code can be undone.
+    pub reverse: bool,
+    /// Money can go back, and it can be asked what became of it.
+    pub refund: bool,
 }
 
 /// A payment to prepare.
@@ -182,8 +216,8 @@ pub enum MessageError {
     /// A field comes twice.
     #[error("a field comes twice")]
     DuplicateField,
-    /// More than [`MAX_FIELDS`] fields.
-    #[error("message has more than {MAX_FIELDS} fields")]
+    /// More than [`MAX_FIELDS`] or [`MAX_REPLY_FIELDS`] fields.
+    #[error("message has too many fields")]
     TooManyFields,
     /// A field holds another.
     #[error("a field holds another field")]

@@ -1,14 +1,16 @@
 //! What an operator sets for pay-gateway.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde::Deserialize;
 use store::config::DatabaseConfig;
 
 use crate::channel::swiftpass::Signer;
+
+mod key;
+
+pub use key::{KeyConfig, SecretConfig, SignType};
 
 /// The `pay_gateway` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,8 +23,9 @@ pub struct PayGatewayConfig {
     /// How long merchant accounts are believed without asking shop-center again.
     #[serde(with = "humantime_serde")]
     pub account_cache: Duration,
-    /// The polls of live payments run this many times as fast: 1, except in demos and tests.
-    pub poll_compression: u32,
+    /// Polls, closes, confirmations and refund queries run this many times as fast: 1, except in
+    /// demos and tests.
+    pub compression: u32,
     /// Swiftpass (威富通).
     pub swiftpass: SwiftpassConfig,
 }
@@ -41,18 +44,11 @@ pub struct SwiftpassConfig {
     pub timeout: Duration,
     /// How many calls one account makes at once; more are refused before they are sent.
     pub concurrency: usize,
+    /// How old a payment that the customer makes must be before the platform closes it.
+    #[serde(with = "humantime_serde")]
+    pub close_after: Duration,
     /// Signing keys, by the name merchant accounts know them under.
     pub keys: BTreeMap<String, KeyConfig>,
-}
-
-/// A signing key; one of the two is set.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct KeyConfig {
-    /// The key itself, 32 bytes or more.
-    pub value: Option<SecretString>,
-    /// A file that holds it, for a mounted secret.
-    pub file: Option<PathBuf>,
 }
 
 impl Default for PayGatewayConfig {
@@ -61,7 +57,7 @@ impl Default for PayGatewayConfig {
             database: DatabaseConfig::default(),
             callback_url: String::new(),
             account_cache: Duration::from_secs(30),
-            poll_compression: 1,
+            compression: 1,
             swiftpass: SwiftpassConfig::default(),
         }
     }
@@ -74,6 +70,7 @@ impl Default for SwiftpassConfig {
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
             concurrency: 64,
+            close_after: Duration::from_mins(5),
             keys: BTreeMap::new(),
         }
     }
@@ -91,8 +88,8 @@ impl PayGatewayConfig {
         if self.swiftpass.timeout > Duration::from_secs(7) || self.swiftpass.timeout.is_zero() {
             return Err("pay_gateway.swiftpass.timeout must be above 0 and at most 7s".to_owned());
         }
-        if self.swiftpass.concurrency == 0 || self.poll_compression == 0 {
-            let keys = "pay_gateway.swiftpass.concurrency and pay_gateway.poll_compression";
+        if self.swiftpass.concurrency == 0 || self.compression == 0 {
+            let keys = "pay_gateway.swiftpass.concurrency and pay_gateway.compression";
             return Err(format!("{keys} must be 1 or above"));
         }
         self.swiftpass.signers().map(|_| ())
@@ -104,23 +101,10 @@ impl SwiftpassConfig {
     pub(crate) fn signers(&self) -> Result<BTreeMap<String, Signer>, String> {
         self.keys
             .iter()
-            .map(|(name, key)| Ok((name.clone(), key.signer(name)?)))
+            .map(|(name, key)| {
+                let at = format!("pay_gateway.swiftpass.keys.{name}");
+                Ok((name.clone(), key.signer(&at)?))
+            })
             .collect()
-    }
-}
-
-impl KeyConfig {
-    fn signer(&self, name: &str) -> Result<Signer, String> {
-        let at = format!("pay_gateway.swiftpass.keys.{name}");
-        let key = match (&self.value, &self.file) {
-            (Some(value), None) => value.clone(),
-            (None, Some(file)) => {
-                let read = std::fs::read_to_string(file);
-                let key = read.map_err(|e| format!("{at}.file {}: {e}", file.display()))?;
-                SecretString::from(key.trim().to_owned())
-            }
-            _ => return Err(format!("{at}: set value or file, one of the two")),
-        };
-        Signer::md5(key).map_err(|e| format!("{at}: {e}"))
     }
 }

@@ -1,12 +1,15 @@
 //! Between pay-gateway's values and its protos.
 
-use domain::PaymentState;
+use std::time::Duration;
+
+use domain::{Environment, PaymentState, RefundFailure, RefundNo, RefundState};
 use proto::gateway::v1 as wire;
 use proto::shop::v1::PayType as WirePayType;
 use proto::time::to_proto;
 use store::{Row, StoreError};
 
 use crate::payment::StoredPayment;
+use crate::refund::StoredRefund;
 
 pub(crate) fn payment(payment: &StoredPayment) -> wire::Payment {
     let pay_type = i32::from(payment.asked.pay_type.code());
@@ -31,6 +34,17 @@ pub(crate) fn payment(payment: &StoredPayment) -> wire::Payment {
         channel_trade_no: payment.channel_trade_no.clone().unwrap_or_default(),
         paid_time: payment.paid_at.map(to_proto),
         version: payment.version,
+        earliest_close_time: None,
+    }
+}
+
+/// The same for who may want to close it: with the earliest moment, while it is open.
+pub(crate) fn open_payment(stored: &StoredPayment, close_after: Duration) -> wire::Payment {
+    let closable_from = Some(stored.closable_from(close_after));
+    let open = closable_from.filter(|_| !stored.state.is_final());
+    wire::Payment {
+        earliest_close_time: open.map(to_proto),
+        ..payment(stored)
     }
 }
 
@@ -72,5 +86,66 @@ fn state(state: PaymentState) -> wire::PaymentState {
         PaymentState::Declined => wire::PaymentState::Declined,
         PaymentState::Closed => wire::PaymentState::Closed,
         PaymentState::Reversed => wire::PaymentState::Reversed,
+    }
+}
+
+pub(crate) fn refund(refund: &StoredRefund) -> wire::Refund {
+    wire::Refund {
+        refund_no: refund.no.to_string(),
+        order_no: refund.payment.order.to_string(),
+        attempt: i32::from(refund.payment.attempt.get()),
+        out_trade_no: refund.payment.to_string(),
+        amount_fen: refund.amount.get(),
+        state: refund_state(refund.state).into(),
+        failure: refund
+            .failure
+            .map_or(0, |failure| refund_failure(failure).into()),
+        reason: refund.reason.clone(),
+        channel_refund_no: refund.channel_refund_no.clone().unwrap_or_default(),
+        refunded_time: refund.refunded_at.map(to_proto),
+        retry: refund.retry,
+        version: refund.version,
+    }
+}
+
+pub(crate) fn refund_line(
+    row: &Row,
+    environment: Environment,
+) -> Result<wire::RefundLogEntry, StoreError> {
+    let no = RefundNo::try_from(row.int("refund_no")?);
+    let no = no.map_err(|e| row.corrupt("refund_no", e))?;
+    let read = |column| match row.small::<i16>(column)? {
+        0 => Ok(wire::RefundState::Unspecified),
+        code => RefundState::from_code(code)
+            .map(refund_state)
+            .map_err(|e| row.corrupt(column, e)),
+    };
+    Ok(wire::RefundLogEntry {
+        refund_no: no.in_environment(environment).to_string(),
+        version: row.int("version")?,
+        time: Some(to_proto(row.time("at")?)),
+        from_state: read("from_state")?.into(),
+        to_state: read("to_state")?.into(),
+        event: row.text("event")?,
+        actor: row.text("actor")?,
+        detail: row.text("detail")?,
+    })
+}
+
+fn refund_state(state: RefundState) -> wire::RefundState {
+    match state {
+        // Known to trade alone: what it has not sent, or refused.
+        RefundState::Requested | RefundState::Rejected => wire::RefundState::Unspecified,
+        RefundState::Processing => wire::RefundState::Processing,
+        RefundState::Succeeded => wire::RefundState::Succeeded,
+        RefundState::Failed => wire::RefundState::Failed,
+    }
+}
+
+fn refund_failure(failure: RefundFailure) -> wire::RefundFailure {
+    match failure {
+        RefundFailure::Channel => wire::RefundFailure::Channel,
+        RefundFailure::Change => wire::RefundFailure::Change,
+        RefundFailure::Reversed => wire::RefundFailure::Reversed,
     }
 }

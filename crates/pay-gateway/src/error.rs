@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::OutTradeNo;
+use domain::{Fen, OutTradeNo, RefundNo};
 use mesh::{ErrorKind, Fault};
 use store::{CommitError, StoreError};
 use work::Violations;
@@ -26,6 +26,26 @@ pub enum GatewayError {
     /// Others kept changing the payment.
     #[error("payment {0} is being changed by others")]
     Contended(OutTradeNo),
+    /// There is no money to send back.
+    #[error("payment {0} is not paid")]
+    PaymentNotPaid(OutTradeNo),
+    /// The refund exists with another content.
+    #[error("refund {0} exists with another content")]
+    RefundDiffers(RefundNo),
+    /// More than was paid would go back.
+    #[error("refund {refund} is more than the {left} fen that may still go back")]
+    RefundTooMuch {
+        /// What was asked for.
+        refund: RefundNo,
+        /// What may still go back of its payment.
+        left: Fen,
+    },
+    /// No such refund.
+    #[error("refund {0} does not exist")]
+    RefundNotFound(RefundNo),
+    /// Others kept changing the refund, or its payment.
+    #[error("refund {0} is being changed by others")]
+    RefundContended(RefundNo),
     /// The configuration does not fit.
     #[error("{0}")]
     Config(String),
@@ -77,6 +97,18 @@ impl GatewayError {
             }
             Self::Contended(_) => {
                 Fault::new(ErrorKind::Conflict, "PAYMENT_CONTENDED", text).retry_after(SOON)
+            }
+            Self::PaymentNotPaid(_) => {
+                Fault::new(ErrorKind::Precondition, "PAYMENT_NOT_PAID", text)
+            }
+            Self::RefundDiffers(_) => Fault::new(ErrorKind::Exists, "REFUND_DIFFERS", text),
+            Self::RefundTooMuch { left, .. } => {
+                Fault::new(ErrorKind::Precondition, "REFUND_TOO_MUCH", text)
+                    .with("refundable_fen", left)
+            }
+            Self::RefundNotFound(_) => Fault::new(ErrorKind::NotFound, "REFUND_NOT_FOUND", text),
+            Self::RefundContended(_) => {
+                Fault::new(ErrorKind::Conflict, "REFUND_CONTENDED", text).retry_after(SOON)
             }
             Self::Config(_) => Fault::new(ErrorKind::Internal, "CONFIG_INVALID", text),
             Self::Peer(_) => {

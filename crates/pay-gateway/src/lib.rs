@@ -13,6 +13,7 @@ mod error;
 mod flow;
 mod payment;
 mod queries;
+mod refund;
 mod request;
 mod rotation;
 mod service;
@@ -20,9 +21,12 @@ mod service;
 mod tests;
 
 mod job {
+    pub(crate) mod close;
+    pub(crate) mod confirm;
     pub(crate) mod inbox;
     pub(crate) mod poll;
     pub(crate) mod reconsider;
+    pub(crate) mod refund_query;
 }
 
 use std::sync::Arc;
@@ -35,7 +39,7 @@ use tokio_util::task::TaskTracker;
 use work::Job;
 
 pub use accounts::Peers;
-pub use config::{KeyConfig, PayGatewayConfig, SwiftpassConfig};
+pub use config::{KeyConfig, PayGatewayConfig, SecretConfig, SignType, SwiftpassConfig};
 pub use error::GatewayError;
 pub use queries::{ALL as QUERIES, MIGRATIONS};
 
@@ -105,9 +109,12 @@ impl PayGateway {
     /// What obligations pay-gateway works off.
     pub fn jobs(&self) -> Vec<Arc<dyn Job>> {
         vec![
+            Arc::new(job::close::Close(self.clone())),
+            Arc::new(job::confirm::Confirm(self.clone())),
             Arc::new(job::inbox::Inbox(self.clone())),
             Arc::new(job::poll::Poll(self.clone())),
             Arc::new(job::reconsider::Reconsider(self.clone())),
+            Arc::new(job::refund_query::AskRefund(self.clone())),
         ]
     }
 

@@ -1,24 +1,28 @@
-//! A payment as it is stored, and the one way its row changes: with a line of its story,
-//! what it owes from then on, and what trade is told.
+//! A payment as it is stored, and its facts at the moment of a decision.
+
+mod change;
 
 use std::time::Duration;
 
-use domain::obligation::{Change, owed_by_payment};
 use domain::{
-    Attempt, Closure, Environment, Fen, Live, ObligationKind, OrderNo, OutTradeNo, PayType,
-    PaymentContext, PaymentEffects, PaymentState, PollSchedule, Tell, UnknownCode,
+    Attempt, Closure, Direction, Environment, Fen, Live, OrderNo, OutTradeNo, PayType,
+    PaymentContext, PaymentState, UnknownCode,
 };
 use jiff::Timestamp;
-use prost::Message;
-use proto::gateway::v1::{Finder, PaymentEvent, PaymentFact};
-use store::feed::Event;
-use store::{Db, Guard, Row, StoreError, Value, Write, row};
+use proto::gateway::v1::Finder;
+use store::{Db, Row, StoreError, row};
 
-use crate::{convert, queries};
+use crate::channel::Paid;
+use crate::queries;
 
-// How long a channel may take to know what it was told.
-const GRACE: Duration = Duration::from_secs(10);
-const CONFIRM_AFTER: Duration = Duration::from_mins(10);
+/// How long a channel may take to know what it was told.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+/// When a payment that is said to be dead is asked about again, by the time since it ended.
+pub(crate) const CONFIRM_AGES: [Duration; 3] = [
+    Duration::from_mins(10),
+    Duration::from_hours(1),
+    Duration::from_hours(24),
+];
 
 /// A stored payment.
 #[derive(Debug, Clone)]
@@ -33,6 +37,7 @@ pub(crate) struct StoredPayment {
     pub(crate) pay_info: Option<String>,
     pub(crate) channel_trade_no: Option<String>,
     pub(crate) paid_at: Option<Timestamp>,
+    pub(crate) closing: Closing,
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) changed_at: Timestamp,
@@ -59,6 +64,28 @@ pub(crate) struct Account {
     pub(crate) sign_agentno: String,
 }
 
+/// How far the closing (c→b) or reversing (b→c) of a payment has come at the channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Closing {
+    /// Why it is asked for; empty while it is not.
+    pub(crate) reason: String,
+    /// When it was last sent.
+    pub(crate) sent_at: Option<Timestamp>,
+    /// When that call ended, or has certainly ended; `None` while it may be under way.
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
+impl Closing {
+    /// What it means for a decision.
+    pub(crate) fn closure(&self) -> Closure {
+        match (self.sent_at, self.ended_at) {
+            (None, _) => Closure::NotSent,
+            (Some(_), None) => Closure::InFlight,
+            (Some(_), Some(at)) => Closure::Ended { at },
+        }
+    }
+}
+
 /// A line of a payment's story.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
@@ -74,15 +101,17 @@ pub(crate) enum Actor {
     Reply,
     Callback,
     Query,
+    Job,
 }
 
 impl Actor {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rpc => "rpc",
             Self::Reply => "reply",
             Self::Callback => "callback",
             Self::Query => "query",
+            Self::Job => "job",
         }
     }
 
@@ -91,21 +120,10 @@ impl Actor {
         match self {
             Self::Rpc | Self::Reply => Finder::Reply,
             Self::Callback => Finder::Callback,
-            Self::Query => Finder::Query,
+            Self::Query | Self::Job => Finder::Query,
         }
     }
 }
-
-static CREATED: Guard = Guard {
-    insert: &queries::PAYMENTS_INSERT,
-    winner: &queries::PAYMENTS_WINNER,
-    key: &[0, 1],
-};
-static CHANGED: Guard = Guard {
-    insert: &queries::PAYMENT_LOG_INSERT,
-    winner: &queries::PAYMENT_LOG_WINNER,
-    key: &[0, 1, 2],
-};
 
 impl StoredPayment {
     /// The payment, if there is one.
@@ -145,82 +163,35 @@ impl StoredPayment {
             since: self.changed_at,
             send_before: self.send_before,
             grace: GRACE,
-            closure: Closure::NotSent,
+            closure: self.closing.closure(),
             direction: self.asked.pay_type.direction(),
             pay_info_stored: self.pay_info.is_some(),
         }
     }
 
-    /// The write that creates it, at version 1, with its first line and what it owes.
-    /// Its polls run `compression` times as fast.
-    pub(crate) fn create(&self, line: &Line, tell: Option<Tell>, compression: u32) -> Write {
-        let (asked, account) = (&self.asked, &self.account);
-        let guard = row![
-            self.number.order.get(),
-            self.number.attempt.get(),
-            self.live_column(),
-            self.state.code(),
-            self.reason.clone(),
-            asked.shop_id,
-            asked.pay_type.code(),
-            asked.amount.get(),
-            asked.description.clone(),
-            asked.payer_id.clone(),
-            asked.client_ip.clone(),
-            asked.expires_at,
-            self.send_before,
-            account.id,
-            account.mch_id.clone(),
-            account.key_name.clone(),
-            account.sign_agentno.clone(),
-            self.pay_info.clone(),
-            self.channel_trade_no.clone(),
-            self.paid_at,
-            self.version,
-            self.created_at,
-            self.changed_at
-        ];
-        let log = [self.log_row(None, line, self.created_at), row![0]].concat();
-        let write =
-            Write::new("payment/create", &CREATED, guard).insert(&queries::PAYMENT_LOG_INSERT, log);
-        let write = self.owe(write, &[], (self.created_at, compression));
-        self.tell(write, tell, (line.actor, self.created_at))
+    /// From when on it may be closed or reversed: nothing of the call that began it is under
+    /// way any more, and a channel closes (c→b) only what is `close_after` old.
+    pub(crate) fn closable_from(&self, close_after: Duration) -> Timestamp {
+        match self.asked.pay_type.direction() {
+            Direction::CustomerScans => (self.created_at + close_after).max(self.send_before),
+            Direction::MerchantScans => self.send_before,
+        }
     }
 
-    /// The write that changes `self` into `to`, which must be the next version of it.
-    pub(crate) fn change(
-        &self,
-        to: &Self,
-        line: &Line,
-        (effects, at): (Option<&PaymentEffects>, Timestamp),
-    ) -> Write {
-        let moved = row![
-            to.number.order.get(),
-            to.number.attempt.get(),
-            to.version,
-            to.live_column(),
-            to.state.code(),
-            to.reason.clone(),
-            to.pay_info.clone(),
-            to.channel_trade_no.clone(),
-            to.paid_at,
-            to.changed_at
-        ];
-        let write = Write::new(
-            "payment/change",
-            &CHANGED,
-            to.log_row(Some(self.state), line, at),
-        )
-        .update(&queries::PAYMENTS_MOVE, moved);
-        let mut write = to.owe(write, owed_by_payment(self.state), (at, 1));
-        if let Some(due) = effects.and_then(|effects| effects.due) {
-            write = write.arm(due.code(), to.owes(), at);
+    /// Why money at the channel is not this payment's; `None`: it is.
+    pub(crate) fn mismatch(&self, paid: &Paid) -> Option<String> {
+        if Fen::new(paid.amount) != self.asked.amount {
+            return Some(format!("{} fen, not {}", paid.amount, self.asked.amount));
         }
-        to.tell(
-            write,
-            effects.and_then(|effects| effects.tell),
-            (line.actor, at),
-        )
+        (paid.currency != "CNY").then(|| format!("{}, not CNY", paid.currency))
+    }
+
+    /// Keeps what is known of the money.
+    pub(crate) fn take(&mut self, channel_trade_no: &str, paid_at: Timestamp) {
+        self.channel_trade_no = Some(channel_trade_no.to_owned());
+        // The channel tells whole seconds; nobody pays before the payment began.
+        self.paid_at = Some(paid_at.max(self.created_at));
+        self.reason = String::new();
     }
 
     /// A copy at the next version, in `state` with what comes of it.
@@ -239,92 +210,6 @@ impl StoredPayment {
             version: self.version + 1,
             ..self.clone()
         }
-    }
-
-    fn live_column(&self) -> Option<i64> {
-        self.live.then_some(1)
-    }
-
-    // What the new state owes and the old one did not, and the other way round.
-    fn owe(
-        &self,
-        mut write: Write,
-        before: &[ObligationKind],
-        (at, compression): (Timestamp, u32),
-    ) -> Write {
-        let change = Change::between(before, owed_by_payment(self.state));
-        for kind in change.arm {
-            write = write.arm(kind.code(), self.owes(), self.due(kind, at, compression));
-        }
-        for kind in change.end {
-            write = write.end(kind.code(), self.owes());
-        }
-        write
-    }
-
-    fn due(&self, kind: ObligationKind, at: Timestamp, compression: u32) -> Timestamp {
-        match kind {
-            ObligationKind::Poll => {
-                let limit = self.created_at.duration_until(self.asked.expires_at);
-                let polls = PollSchedule::customer_scans(limit.unsigned_abs());
-                let first = polls
-                    .next_after(Duration::ZERO)
-                    .unwrap_or(limit.unsigned_abs());
-                if compression <= 1 {
-                    return at + first;
-                }
-                // Not before the call that prepares it has ended: nothing can be known till then.
-                (at + first / compression).max(self.send_before)
-            }
-            ObligationKind::Confirm => at + CONFIRM_AFTER,
-            _ => at,
-        }
-    }
-
-    fn tell(&self, write: Write, tell: Option<Tell>, (actor, at): (Actor, Timestamp)) -> Write {
-        let Some(tell) = tell else { return write };
-        let fact = match tell {
-            Tell::Succeeded => PaymentFact::Succeeded,
-            Tell::Dead => PaymentFact::Dead,
-            Tell::Reversed => PaymentFact::Reversed,
-        };
-        // What lets its holder pay has no place in a feed.
-        let payment = proto::gateway::v1::Payment {
-            pay_info: String::new(),
-            ..convert::payment(self)
-        };
-        let message = PaymentEvent {
-            payment: Some(payment),
-            fact: fact.into(),
-            finder: actor.finder().into(),
-        };
-        write.publish(Event {
-            aggregate: "payment",
-            key: self.number.order.get(),
-            key_text: self.number.order.to_string(),
-            part: i32::from(self.number.attempt.get()),
-            version: self.version,
-            kind: "paymesh.gateway.v1.PaymentEvent",
-            payload: message.encode_to_vec(),
-            traceparent: mesh::Context::current().traceparent(),
-            at,
-        })
-    }
-
-    fn log_row(&self, from: Option<PaymentState>, line: &Line, at: Timestamp) -> Vec<Value> {
-        let detail: String = line.detail.chars().take(255).collect();
-        row![
-            self.number.order.get(),
-            self.number.attempt.get(),
-            self.version,
-            at,
-            from.map_or(0, PaymentState::code),
-            self.state.code(),
-            line.event,
-            line.actor.name(),
-            detail,
-            mesh::Context::current().trace_id()
-        ]
     }
 
     fn read(row: &Row, environment: Environment) -> Result<Self, StoreError> {
@@ -360,6 +245,11 @@ impl StoredPayment {
             pay_info: row.opt_text("pay_info")?,
             channel_trade_no: row.opt_text("channel_trade_no")?,
             paid_at: row.opt_time("paid_at")?,
+            closing: Closing {
+                reason: row.text("close_reason")?,
+                sent_at: row.opt_time("close_sent_at")?,
+                ended_at: row.opt_time("close_ended_at")?,
+            },
             version: row.int("version")?,
             created_at: row.time("created_at")?,
             changed_at: row.time("changed_at")?,

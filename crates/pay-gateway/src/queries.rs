@@ -15,6 +15,14 @@ store::queries! {
     INBOX_GET = "inbox/get";
     INBOX_FLAGS_INSERT = "inbox_flags/insert";
     INBOX_FLAGS_WINNER = "inbox_flags/winner";
+    REFUNDS_INSERT = "refunds/insert";
+    REFUNDS_GET = "refunds/get";
+    REFUNDS_OF_PAYMENT = "refunds/of_payment";
+    REFUNDS_OF_ORDER = "refunds/of_order";
+    REFUNDS_MOVE = "refunds/move" split;
+    REFUND_LOG_INSERT = "refund_log/insert";
+    REFUND_LOG_WINNER = "refund_log/winner";
+    REFUND_LOG_OF_ORDER = "refund_log/of_order";
 }
 
 store::migrations!(pub MIGRATIONS = 100 => "0100_payments");

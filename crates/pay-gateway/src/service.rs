@@ -4,6 +4,7 @@ use proto::gateway::v1 as wire;
 use proto::gateway::v1::payment_service_server::PaymentService;
 use tonic::{Request, Response, Status};
 
+use crate::payment::StoredPayment;
 use crate::{PayGateway, convert, flow, request};
 
 /// `paymesh.gateway.v1.PaymentService`.
@@ -11,12 +12,24 @@ pub struct Service(pub(crate) PayGateway);
 
 type Answer<T> = Result<Response<T>, Status>;
 
+impl Service {
+    fn shown(&self, payment: &StoredPayment) -> wire::Payment {
+        convert::open_payment(payment, self.0.0.config.swiftpass.close_after)
+    }
+}
+
 #[tonic::async_trait]
 impl PaymentService for Service {
     async fn prepay(&self, request: Request<wire::PrepayRequest>) -> Answer<wire::PrepayResponse> {
         let payment = flow::prepay::prepay(&self.0.0, request.into_inner()).await?;
-        let payment = Some(convert::payment(&payment));
+        let payment = Some(self.shown(&payment));
         Ok(Response::new(wire::PrepayResponse { payment }))
+    }
+
+    async fn pay(&self, request: Request<wire::PayRequest>) -> Answer<wire::PayResponse> {
+        let payment = flow::pay::pay(&self.0.0, request.into_inner()).await?;
+        let payment = Some(self.shown(&payment));
+        Ok(Response::new(wire::PayResponse { payment }))
     }
 
     async fn query_payment(
@@ -24,11 +37,10 @@ impl PaymentService for Service {
         request: Request<wire::QueryPaymentRequest>,
     ) -> Answer<wire::QueryPaymentResponse> {
         let gateway = &self.0.0;
-        let wire::QueryPaymentRequest { order_no, attempt } = request.into_inner();
-        let number = request::number(&order_no, attempt, gateway.environment)?;
-        let payment = Some(convert::payment(
-            &flow::query::query(gateway, number).await?,
-        ));
+        let request = request.into_inner();
+        let number = request::number(&request.order_no, request.attempt, gateway.environment)?;
+        let payment = flow::query::query(gateway, number, request.refresh).await?;
+        let payment = Some(self.shown(&payment));
         Ok(Response::new(wire::QueryPaymentResponse { payment }))
     }
 
@@ -37,9 +49,9 @@ impl PaymentService for Service {
         request: Request<wire::ClosePaymentRequest>,
     ) -> Answer<wire::ClosePaymentResponse> {
         let gateway = &self.0.0;
-        let (number, unknown) = request::close(request.get_ref(), gateway.environment)?;
-        let payment = flow::fence::fence(gateway, number, unknown).await?;
-        let payment = Some(convert::payment(&payment));
+        let (number, wanted) = request::close(request.into_inner(), gateway.environment)?;
+        let payment = flow::close::close(gateway, number, wanted).await?;
+        let payment = Some(self.shown(&payment));
         Ok(Response::new(wire::ClosePaymentResponse { payment }))
     }
 
@@ -49,5 +61,22 @@ impl PaymentService for Service {
     ) -> Answer<wire::ListPaymentEventsResponse> {
         let order = request::order_no(&request.into_inner().order_no)?;
         Ok(Response::new(flow::events::list(&self.0.0, order).await?))
+    }
+
+    async fn refund(&self, request: Request<wire::RefundRequest>) -> Answer<wire::RefundResponse> {
+        let refund = flow::refund::refund(&self.0.0, request.get_ref()).await?;
+        let refund = Some(convert::refund(&refund));
+        Ok(Response::new(wire::RefundResponse { refund }))
+    }
+
+    async fn query_refund(
+        &self,
+        request: Request<wire::QueryRefundRequest>,
+    ) -> Answer<wire::QueryRefundResponse> {
+        let gateway = &self.0.0;
+        let no = request::refund_no(&request.get_ref().refund_no, gateway.environment)?;
+        let refund = flow::query_refund::query(gateway, no).await?;
+        let refund = Some(convert::refund(&refund));
+        Ok(Response::new(wire::QueryRefundResponse { refund }))
     }
 }

@@ -20,6 +20,9 @@ CREATE TABLE payments (
     pay_info         TEXT,                  -- what the payer's device needs, once it is known
     channel_trade_no VARCHAR(64),
     paid_at          BIGINT,                -- the channel's time
+    close_sent_at    BIGINT,                -- when a close or reverse was last sent
+    close_ended_at   BIGINT,                -- when that call was over; NULL while it may be under way
+    close_reason     VARCHAR(32)  NOT NULL, -- why it is to be closed; empty: it is not
     version          BIGINT       NOT NULL,
     created_at       BIGINT       NOT NULL,
     changed_at       BIGINT       NOT NULL, -- when it entered its state
@@ -69,4 +72,39 @@ CREATE TABLE inbox_flags (
     detail     VARCHAR(255) NOT NULL,
     flagged_at BIGINT       NOT NULL,
     write_id   BIGINT       NOT NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Refunds: money of a payment on its way back; put on record with a row of payment_log, and
+-- changed only together with a row of refund_log.
+CREATE TABLE refunds (
+    refund_no         BIGINT       NOT NULL PRIMARY KEY, -- given by trade
+    order_no          BIGINT       NOT NULL,
+    attempt           SMALLINT     NOT NULL,
+    amount            BIGINT       NOT NULL, -- fen
+    total             BIGINT       NOT NULL, -- fen; the whole payment
+    state             SMALLINT     NOT NULL,
+    failure           SMALLINT     NOT NULL, -- 0: it has not failed
+    reason            VARCHAR(128) NOT NULL, -- what the channel said last
+    channel_refund_no VARCHAR(64),
+    refunded_at       BIGINT,                -- the channel's time
+    retry             INT          NOT NULL, -- how often it was tried again after it had failed
+    version           BIGINT       NOT NULL,
+    created_at        BIGINT       NOT NULL,
+    changed_at        BIGINT       NOT NULL  -- when it entered its state
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+CREATE INDEX refunds_payment ON refunds (order_no, attempt, refund_no);
+
+-- The story of each refund: a row a version, insert-only.
+CREATE TABLE refund_log (
+    refund_no  BIGINT       NOT NULL,
+    version    BIGINT       NOT NULL,
+    at         BIGINT       NOT NULL,
+    from_state SMALLINT     NOT NULL, -- 0: there was none
+    to_state   SMALLINT     NOT NULL,
+    event      VARCHAR(32)  NOT NULL,
+    actor      VARCHAR(32)  NOT NULL,
+    detail     VARCHAR(255) NOT NULL,
+    trace_id   VARCHAR(32)  NOT NULL,
+    write_id   BIGINT       NOT NULL,
+    PRIMARY KEY (refund_no, version)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

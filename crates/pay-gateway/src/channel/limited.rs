@@ -6,7 +6,10 @@ use domain::DeclineReason;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Abilities, Channel, Prepay, PrepayAnswer, Query, QueryAnswer};
+use super::{
+    Abilities, Channel, Pay, PayAnswer, Prepay, PrepayAnswer, Query, QueryAnswer, Refund,
+    RefundAnswer, RefundQuery, RefundQueryAnswer, Undo, UndoAnswer,
+};
 
 /// What a call hears for which there is no room.
 pub const BUSY: &str = DeclineReason::ChannelBusy.name();
@@ -30,6 +33,21 @@ impl<C: Channel> Limited<C> {
     }
 }
 
+impl<C> Limited<C> {
+    /// Makes the call if there is room for it, and says that there is none otherwise.
+    async fn call<A: Answer>(&self, kind: &'static str, call: impl Future<Output = A>) -> A {
+        let Ok(_place) = self.room.try_acquire() else {
+            count(self.name, kind, BUSY);
+            return A::not_made(BUSY.to_owned());
+        };
+        let mut under_way = Call::begin(self.name, kind);
+        let answer = call.await;
+        under_way.outcome = answer.outcome();
+        answer
+    }
+}
+
+// A call that is not awaited is not begun: nothing of it is sent.
 #[async_trait]
 impl<C: Channel> Channel for Limited<C> {
     fn abilities(&self) -> Abilities {
@@ -37,28 +55,62 @@ impl<C: Channel> Channel for Limited<C> {
     }
 
     async fn prepay(&self, prepay: &Prepay) -> PrepayAnswer {
-        let Ok(_place) = self.room.try_acquire() else {
-            count(self.name, "prepay", BUSY);
-            let why = BUSY.to_owned();
-            return PrepayAnswer::NotSent { why };
-        };
-        let mut call = Call::begin(self.name, "prepay");
-        let answer = self.channel.prepay(prepay).await;
-        call.outcome = answer.outcome();
-        answer
+        self.call("prepay", self.channel.prepay(prepay)).await
+    }
+
+    async fn pay(&self, pay: &Pay) -> PayAnswer {
+        self.call("pay", self.channel.pay(pay)).await
     }
 
     async fn query(&self, query: &Query) -> QueryAnswer {
-        let Ok(_place) = self.room.try_acquire() else {
-            count(self.name, "query", BUSY);
-            let why = BUSY.to_owned();
-            return QueryAnswer::NoEvidence { why };
-        };
-        let mut call = Call::begin(self.name, "query");
-        let answer = self.channel.query(query).await;
-        call.outcome = answer.outcome();
-        answer
+        self.call("query", self.channel.query(query)).await
     }
+
+    async fn close(&self, undo: &Undo) -> UndoAnswer {
+        self.call("close", self.channel.close(undo)).await
+    }
+
+    async fn reverse(&self, undo: &Undo) -> UndoAnswer {
+        self.call("reverse", self.channel.reverse(undo)).await
+    }
+
+    async fn refund(&self, refund: &Refund) -> RefundAnswer {
+        self.call("refund", self.channel.refund(refund)).await
+    }
+
+    async fn query_refund(&self, query: &RefundQuery) -> RefundQueryAnswer {
+        let call = self.channel.query_refund(query);
+        self.call("query_refund", call).await
+    }
+}
+
+/// What is counted of an answer, and what is answered when the call is not made.
+trait Answer {
+    fn outcome(&self) -> &'static str;
+    fn not_made(why: String) -> Self;
+}
+
+macro_rules! answer {
+    ($($answer:ident => $not_made:ident),* $(,)?) => {$(
+        impl Answer for $answer {
+            fn outcome(&self) -> &'static str {
+                self.outcome()
+            }
+
+            fn not_made(why: String) -> Self {
+                Self::$not_made { why }
+            }
+        }
+    )*};
+}
+
+answer! {
+    PrepayAnswer => NotSent,
+    PayAnswer => NotSent,
+    QueryAnswer => NoEvidence,
+    UndoAnswer => NotSent,
+    RefundAnswer => NotSent,
+    RefundQueryAnswer => NoEvidence,
 }
 
 /// A call under way, counted when it ends; dropped without an outcome, it was cancelled.

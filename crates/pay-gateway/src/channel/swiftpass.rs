@@ -1,10 +1,13 @@
-//! Swiftpass (威富通), the customer scans (c→b): pay types 43 (WeChat) and 47 (Alipay); and the
-//! query of any payment.
+//! Swiftpass (威富通): the customer scans (c→b, pay types 43 and 47) or the merchant does (b→c, 46);
+//! query, close, reverse and refund of any payment.
 
 mod callback;
+mod pay;
 mod prepay;
 mod query;
+mod refund;
 mod sign;
+mod undo;
 mod wire;
 
 use std::sync::Arc;
@@ -13,12 +16,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use seam::Ids;
+use sign::SigningFailed;
 
 use super::http::{ChannelHttp, HttpFailure, Post};
-use super::{Abilities, Channel, Fields, MessageError, Prepay, PrepayAnswer, Query, QueryAnswer};
+use super::{
+    Abilities, Channel, Fields, MessageError, Pay, PayAnswer, Prepay, PrepayAnswer, Query,
+    QueryAnswer, Refund, RefundAnswer, RefundQuery, RefundQueryAnswer, Undo, UndoAnswer,
+};
 
 pub use callback::Sealed;
-pub use sign::{Signer, WeakKey};
+pub use sign::{BadKey, Md5Key, RsaPrivateKey, RsaPublicKey, Signer};
 
 /// What the channel wants to hear within 5 s once a callback is durable.
 pub const ACKNOWLEDGED: &str = "success";
@@ -70,7 +77,8 @@ impl Swiftpass {
 
     /// Signs a request and sends it at most once.
     async fn send(&self, mut request: Fields, timeout: Duration) -> Result<Bytes, HttpFailure> {
-        self.account.signer.sign(&mut request);
+        let unsigned = |error: SigningFailed| HttpFailure::NotSent(error.to_string());
+        self.account.signer.sign(&mut request).map_err(unsigned)?;
         let post = Post {
             url: &self.account.gateway_url,
             content_type: "text/xml; charset=UTF-8",
@@ -86,7 +94,7 @@ impl Swiftpass {
         let reply = wire::read(raw).map_err(refused)?;
         // The platform does not sign such replies: anybody could have written this one.
         if reply.text("status") != "0" {
-            let (status, message) = (clip(reply.text("status")), clip(reply.text("message")));
+            let (status, message) = (reply.text("status"), reply.text("message"));
             return Err(format!("channel answered status {status:?}: {message:?}"));
         }
         self.account.signer.verify(&reply).map_err(refused)?;
@@ -105,7 +113,11 @@ impl Channel for Swiftpass {
     fn abilities(&self) -> Abilities {
         Abilities {
             prepay: true,
+            pay: true,
             query: true,
+            close: true,
+            reverse: true,
+            refund: true,
         }
     }
 
@@ -117,9 +129,20 @@ impl Channel for Swiftpass {
         match self.send(request, prepay.timeout).await {
             Ok(raw) => self
                 .read_prepay(&raw, &prepay.out_trade_no)
-                .unwrap_or_else(|why| PrepayAnswer::Unknown { why }),
+                .unwrap_or_else(|why| PrepayAnswer::Unknown { why: clip(&why) }),
             Err(HttpFailure::NotSent(why)) => PrepayAnswer::NotSent { why },
             Err(HttpFailure::Unknown(why)) => PrepayAnswer::Unknown { why },
+        }
+    }
+
+    async fn pay(&self, pay: &Pay) -> PayAnswer {
+        match self.send(self.micropay(pay), pay.timeout).await {
+            Ok(raw) => self.read_pay(&raw, pay).unwrap_or_else(|why| {
+                let why = clip(&pay.auth_code.kept_out_of(&why));
+                PayAnswer::Unknown { why }
+            }),
+            Err(HttpFailure::NotSent(why)) => PayAnswer::NotSent { why },
+            Err(HttpFailure::Unknown(why)) => PayAnswer::Unknown { why },
         }
     }
 
@@ -129,30 +152,68 @@ impl Channel for Swiftpass {
             Ok(raw) => self.read_query(&raw, &query.out_trade_no),
             Err(failure) => Err(failure.to_string()),
         };
-        answer.unwrap_or_else(|why| QueryAnswer::NoEvidence { why })
+        answer.unwrap_or_else(|why| QueryAnswer::NoEvidence { why: clip(&why) })
     }
+
+    async fn close(&self, undo: &Undo) -> UndoAnswer {
+        self.undo("unified.trade.close", undo).await
+    }
+
+    async fn reverse(&self, undo: &Undo) -> UndoAnswer {
+        self.undo("unified.micropay.reverse", undo).await
+    }
+
+    async fn refund(&self, refund: &Refund) -> RefundAnswer {
+        match self.send(self.refund_request(refund), refund.timeout).await {
+            Ok(raw) => self
+                .read_refund(&raw, refund)
+                .unwrap_or_else(|why| RefundAnswer::Unknown { why: clip(&why) }),
+            Err(HttpFailure::NotSent(why)) => RefundAnswer::NotSent { why },
+            Err(HttpFailure::Unknown(why)) => RefundAnswer::Unknown { why },
+        }
+    }
+
+    async fn query_refund(&self, query: &RefundQuery) -> RefundQueryAnswer {
+        let request = self.refund_query(query);
+        let answer = match self.send(request, query.timeout).await {
+            Ok(raw) => self.read_refund_query(&raw, query),
+            Err(failure) => Err(failure.to_string()),
+        };
+        answer.unwrap_or_else(|why| RefundQueryAnswer::NoEvidence { why: clip(&why) })
+    }
+}
+
+/// The longest number of a channel, in bytes; the platform's have at most 32.
+const MAX_NUMBER: usize = 64;
+
+/// A channel's number, if there is one that is not too long to keep.
+fn number<'a>(reply: &'a Fields, name: &str) -> Option<&'a str> {
+    reply.get(name).filter(|number| number.len() <= MAX_NUMBER)
 }
 
 /// What a signed refusal says, for people.
 fn refusal(reply: &Fields) -> String {
-    let (result, code) = (
-        clip(reply.text("result_code")),
-        clip(reply.text("err_code")),
-    );
+    let (result, code) = (reply.text("result_code"), reply.text("err_code"));
     format!("channel answered result {result:?}, code {code:?}")
 }
 
+/// The codes of a platform or wallet that does not know, or that has the order already.
+const OPEN: [&str; 9] = [
+    "USERPAYING",
+    // How a repeated order number is refused: the first one stands.
+    "INVALID_REQUEST",
+    "OUT_TRADE_NO_USED",
+    "ORDERPAID",
+    "ACQ.TRADE_HAS_SUCCESS",
+    "SYSTEMERROR",
+    "SYSTEM_ERROR",
+    "ACQ.SYSTEM_ERROR",
+    "BANKERROR",
+];
+
 /// Whether a refusal leaves open that the order exists at the channel, or is even paid.
 fn leaves_open(message: &Fields) -> bool {
-    // INVALID_REQUEST is how a repeated order number is refused: the first one stands.
-    let open = [
-        "USERPAYING",
-        "INVALID_REQUEST",
-        "SYSTEMERROR",
-        "ORDERPAID",
-        "OUT_TRADE_NO_USED",
-    ];
-    open.contains(&message.text("err_code")) || message.text("need_query") == "Y"
+    OPEN.contains(&message.text("err_code")) || message.text("need_query") == "Y"
 }
 
 /// At most 100 characters of what a channel said.

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use domain::{DeclineReason, Fen, Finding, PaymentCommand, PaymentState, Source, Step};
+use domain::{DeclineReason, Finding, PaymentCommand, PaymentState, Source, Step};
 use jiff::Timestamp;
 use tracing::{error, info};
 
-use crate::channel::{Paid, Query, QueryAnswer};
+use crate::channel::{Query, QueryAnswer};
 use crate::error::GatewayError;
 use crate::payment::{Actor, Line, StoredPayment};
 use crate::{Inner, flow};
@@ -18,7 +18,7 @@ pub(crate) enum Examined {
     /// The payment as it stands after the answer.
     Known(Box<StoredPayment>),
     /// The same; but the channel said nothing final: silence, "not yet", "no such order".
-    Open(Box<StoredPayment>),
+    Open(Box<StoredPayment>, Finding),
     /// The channel has money that is not the payment's: another amount, another currency.
     Mismatch(String),
 }
@@ -29,7 +29,7 @@ pub(crate) async fn examine(
     payment: StoredPayment,
 ) -> Result<Examined, GatewayError> {
     if let Some(abandoned) = abandon(gateway, &payment, Actor::Query).await? {
-        return Ok(Examined::Open(Box::new(abandoned)));
+        return Ok(Examined::Open(Box::new(abandoned), Finding::NoEvidence));
     }
     let begun = gateway.db.clock().now();
     let query = Query {
@@ -45,7 +45,7 @@ pub(crate) async fn examine(
     if matches!(answer, QueryAnswer::RefundedAfterPaid(_)) {
         error!(out_trade_no = %payment.number, "the channel says it was paid and then refunded");
     }
-    if let Some(why) = answer.paid().and_then(|paid| mismatch(paid, &payment)) {
+    if let Some(why) = answer.paid().and_then(|paid| payment.mismatch(paid)) {
         error!(out_trade_no = %payment.number, why, "the channel has money of another amount");
         return Ok(Examined::Mismatch(why));
     }
@@ -54,9 +54,11 @@ pub(crate) async fn examine(
         Finding::Succeeded | Finding::NotPaid | Finding::Closed | Finding::Reversed => {
             Examined::Known(known)
         }
-        _ => Examined::Open(known),
+        open => Examined::Open(known, open),
     })
 }
+
+const PAY_INFO_LOST: &str = "PAY_INFO_LOST";
 
 /// Gives up a prepay whose `pay_info` never reached us, once it can no longer be sent. `None`:
 /// that is not how it stands.
@@ -73,16 +75,16 @@ pub(crate) async fn abandon(
         return Ok(None);
     };
     let mut to = payment.moved(state, effects.live, now);
-    "PAY_INFO_LOST".clone_into(&mut to.reason);
+    PAY_INFO_LOST.clone_into(&mut to.reason);
+    PAY_INFO_LOST.clone_into(&mut to.closing.reason);
     let line = Line {
         event: PaymentCommand::Abandon.name(),
         actor,
         detail: String::new(),
     };
-    gateway
-        .db
-        .submit(payment.change(&to, &line, (Some(&effects), now)))
-        .await?;
+    let outcome = (Some(&effects), now);
+    let write = payment.step(&to, &line, outcome, gateway.config.compression);
+    gateway.db.submit(write).await?;
     Ok(Some(to))
 }
 
@@ -91,7 +93,7 @@ async fn record(
     mut payment: StoredPayment,
     (answer, begun): (&QueryAnswer, Timestamp),
 ) -> Result<StoredPayment, GatewayError> {
-    let finding = answer.finding();
+    let (finding, seen) = (answer.finding(), payment.closing.clone());
     for _ in 0..flow::DECISIONS {
         let now = gateway.db.clock().now();
         let line = Line {
@@ -99,13 +101,20 @@ async fn record(
             actor: Actor::Query,
             detail: evidence(answer),
         };
+        // A query that a close came between has seen what was before it, whatever clocks say.
+        let begun = if payment.closing == seen {
+            begun
+        } else {
+            Timestamp::MIN
+        };
         let source = Source::Query { begun };
         let step = payment.state.fact(finding, source, &payment.context(now));
         // A poll that brings nothing new is no line of the story: there would be dozens.
         if step.moved_to().is_none() && step.owed().is_none_or(|effects| effects.due.is_none()) {
             return Ok(payment);
         }
-        let (to, write) = flow::find(&payment, (finding, source), &line, now, |to| {
+        let answered = (finding, source, now);
+        let (to, write) = flow::find(gateway, &payment, answered, &line, |to| {
             fill(to, answer, now);
         });
         if gateway.db.wins(write).await? {
@@ -120,24 +129,15 @@ async fn record(
 
 fn fill(to: &mut StoredPayment, answer: &QueryAnswer, now: Timestamp) {
     if let Some(paid) = answer.paid() {
-        to.channel_trade_no = Some(paid.channel_trade_no.clone());
-        // The channel tells whole seconds; nobody pays before the payment began.
-        to.paid_at = Some(paid.paid_at.unwrap_or(now).max(to.created_at));
-        to.reason = String::new();
+        to.take(&paid.channel_trade_no, paid.paid_at.unwrap_or(now));
         return;
     }
     let reason = match to.state {
         PaymentState::Declined => DeclineReason::NotPaid.name(),
+        PaymentState::Closed | PaymentState::Reversed => to.closing.reason.as_str(),
         _ => "",
     };
-    reason.clone_into(&mut to.reason);
-}
-
-fn mismatch(paid: &Paid, payment: &StoredPayment) -> Option<String> {
-    if Fen::new(paid.amount) != payment.asked.amount {
-        return Some(format!("{} fen, not {}", paid.amount, payment.asked.amount));
-    }
-    (paid.currency != "CNY").then(|| format!("{}, not CNY", paid.currency))
+    to.reason = reason.to_owned();
 }
 
 fn event_of(answer: &QueryAnswer) -> &'static str {

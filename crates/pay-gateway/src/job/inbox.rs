@@ -112,18 +112,13 @@ async fn record(
         actor: Actor::Callback,
         detail: letter.channel_trade_no.clone(),
     };
-    let (to, write) = flow::find(payment, (finding, Source::Callback), &line, now, |to| {
-        if finding == Finding::Succeeded {
-            to.channel_trade_no = Some(letter.channel_trade_no.clone());
-            // The channel tells whole seconds; nobody pays before the payment began.
-            to.paid_at = Some(
-                letter
-                    .paid_at
-                    .unwrap_or(letter.received_at)
-                    .max(payment.created_at),
-            );
-        }
+    let found = (finding, Source::Callback, now);
+    let (to, write) = flow::find(gateway, payment, found, &line, |to| {
         to.reason = String::new();
+        if finding == Finding::Succeeded {
+            let paid_at = letter.paid_at.unwrap_or(letter.received_at);
+            to.take(&letter.channel_trade_no, paid_at);
+        }
     });
     let write = write.end(ObligationKind::Inbox.code(), (letter.id, 0));
     gateway.db.submit(write).await?;

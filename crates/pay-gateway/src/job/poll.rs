@@ -1,21 +1,24 @@
-//! poll: each live payment is asked about until its fate is known. UNKNOWN never stops
-//! before there is evidence.
+//! poll: each live payment is asked about until its fate is known; one by code (b→c) that is
+//! not paid in its time is reversed. UNKNOWN never stops before there is evidence.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::obligation::owed_by_payment;
-use domain::{Attempt, ObligationKind, OrderNo, OutTradeNo, PollSchedule};
+use domain::{Attempt, Direction, ObligationKind, OrderNo, OutTradeNo};
 use store::obligation::Claimed;
 use work::{Job, Verdict};
 
 use crate::error::GatewayError;
+use crate::flow::close::closing;
 use crate::flow::examine::{self, Examined, examine};
-use crate::payment::StoredPayment;
+use crate::payment::{Actor, StoredPayment};
 use crate::{Inner, PayGateway};
 
-// After the schedule, for whatever is still open: closing is another obligation's work.
+// After the schedule, for what the customer scans: closing is another obligation's work.
 const AFTERWARDS: Duration = Duration::from_hours(1);
+// Why a payment by code is reversed when its schedule is over.
+const NOT_PAID_IN_TIME: &str = "NOT_PAID_IN_TIME";
 
 /// The job of [`ObligationKind::Poll`].
 pub(crate) struct Poll(pub(crate) PayGateway);
@@ -52,10 +55,10 @@ async fn poll(gateway: &Inner, owed: &Claimed) -> Result<Verdict, GatewayError> 
     match examine(gateway, payment).await? {
         Examined::Mismatch(why) => Ok(Verdict::give_up(why)),
         // The write that ended it ended what was owed.
-        Examined::Known(payment) | Examined::Open(payment) if !is_open(&payment) => {
+        Examined::Known(payment) | Examined::Open(payment, _) if !is_open(&payment) => {
             Ok(Verdict::Done)
         }
-        Examined::Known(payment) | Examined::Open(payment) => Ok(next(gateway, &payment)),
+        Examined::Known(payment) | Examined::Open(payment, _) => next(gateway, &payment).await,
     }
 }
 
@@ -82,17 +85,23 @@ fn is_open(payment: &StoredPayment) -> bool {
     owed_by_payment(payment.state).contains(&ObligationKind::Poll)
 }
 
-fn next(gateway: &Inner, payment: &StoredPayment) -> Verdict {
-    let now = gateway.db.clock().now();
+async fn next(gateway: &Inner, payment: &StoredPayment) -> Result<Verdict, GatewayError> {
+    let (now, compression) = (gateway.db.clock().now(), gateway.config.compression);
     let age = Duration::try_from(now.duration_since(payment.created_at)).unwrap_or_default();
-    match schedule(payment, gateway.config.poll_compression).next_after(age) {
-        Some(age) => Verdict::SnoozeUntil(payment.created_at + age),
-        None => Verdict::Snooze(AFTERWARDS / gateway.config.poll_compression),
+    if let Some(age) = payment.polls(compression).next_after(age) {
+        return Ok(Verdict::SnoozeUntil(payment.created_at + age));
+    }
+    match payment.asked.pay_type.direction() {
+        Direction::CustomerScans => Ok(Verdict::Snooze(AFTERWARDS / compression)),
+        Direction::MerchantScans => reverse(gateway, payment).await,
     }
 }
 
-/// When a payment is asked about, by its age.
-pub(crate) fn schedule(payment: &StoredPayment, compression: u32) -> PollSchedule {
-    let limit = payment.created_at.duration_until(payment.asked.expires_at);
-    PollSchedule::customer_scans(limit.unsigned_abs()).compressed(compression)
+async fn reverse(gateway: &Inner, payment: &StoredPayment) -> Result<Verdict, GatewayError> {
+    let now = gateway.db.clock().now();
+    let asked = (NOT_PAID_IN_TIME, Actor::Job);
+    if let Some((_, write)) = closing(gateway, payment, asked, now) {
+        gateway.db.submit(write).await?;
+    }
+    Ok(Verdict::Done)
 }

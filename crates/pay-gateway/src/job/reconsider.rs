@@ -74,7 +74,7 @@ async fn settle(gateway: &Inner, payment: StoredPayment) -> Result<Verdict, Gate
         Examined::Mismatch(why) => Ok(Verdict::give_up(why)),
         Examined::Known(payment) if payment.state.is_final() => Ok(Verdict::Moot),
         // Nobody has explained it yet, be the payment over or not.
-        Examined::Known(payment) | Examined::Open(payment) => Ok(Verdict::retry(format!(
+        Examined::Known(payment) | Examined::Open(payment, _) => Ok(Verdict::retry(format!(
             "{} is {}",
             payment.number, payment.state
         ))),

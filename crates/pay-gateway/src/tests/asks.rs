@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use domain::{ObligationKind, OutTradeNo};
 use proto::gateway::v1::payment_service_server::PaymentService;
-use proto::gateway::v1::{ClosePaymentRequest, Payment, PrepayRequest, QueryPaymentRequest};
+use proto::gateway::v1::{
+    ClosePaymentRequest, PayRequest, Payment, PrepayRequest, QueryPaymentRequest,
+};
 use proto::shop::v1::PayType;
 use proto::time::to_proto;
 use seam::Clock;
@@ -59,24 +61,56 @@ impl Bed {
     }
 
     pub(super) async fn query(&self, number: OutTradeNo) -> Payment {
-        query(self.service(), number).await
+        query(self.service(), number, false).await
     }
 
     /// A query whose caller waits elsewhere.
     pub(super) fn query_meanwhile(&self, number: OutTradeNo) -> JoinHandle<Payment> {
-        tokio::spawn(query(self.service(), number))
+        tokio::spawn(query(self.service(), number, false))
+    }
+
+    /// A query even of what is over.
+    pub(super) async fn refresh(&self, number: OutTradeNo) -> Payment {
+        query(self.service(), number, true).await
     }
 
     pub(super) async fn close(&self, number: OutTradeNo) -> Payment {
+        self.close_as(number, PayType::SwiftpassWechat).await
+    }
+
+    pub(super) async fn close_by_code(&self, number: OutTradeNo) -> Payment {
+        self.close_as(number, PayType::SwiftpassScan).await
+    }
+
+    async fn close_as(&self, number: OutTradeNo, pay_type: PayType) -> Payment {
         let request = ClosePaymentRequest {
             order_no: number.order.to_string(),
             attempt: number.attempt.get().into(),
             shop_id: SHOP,
-            pay_type: PayType::SwiftpassWechat.into(),
+            pay_type: pay_type.into(),
             amount_fen: FEN,
+            reason: "TEST".to_owned(),
         };
         let answer = self.service().close_payment(Request::new(request)).await;
         answer.unwrap().into_inner().payment.unwrap()
+    }
+
+    pub(super) async fn try_pay(&self, request: PayRequest) -> Result<Payment, Status> {
+        let answer = self.service().pay(Request::new(request)).await?;
+        Ok(answer.into_inner().payment.unwrap())
+    }
+
+    pub(super) async fn pay(&self, number: OutTradeNo) -> Payment {
+        self.try_pay(by_code(number)).await.unwrap()
+    }
+
+    /// A pay whose caller waits elsewhere.
+    pub(super) fn pay_meanwhile(&self, number: OutTradeNo) -> JoinHandle<Payment> {
+        let service = self.service();
+        tokio::spawn(async move {
+            let answer = service.pay(Request::new(by_code(number))).await;
+            answer.unwrap().into_inner().payment.unwrap()
+        })
     }
 
     // === what the channel sends ===
@@ -132,10 +166,11 @@ async fn call_back(http: ChannelHttp, url: String, body: String) -> String {
     }
 }
 
-async fn query(service: Service, number: OutTradeNo) -> Payment {
+async fn query(service: Service, number: OutTradeNo, refresh: bool) -> Payment {
     let request = QueryPaymentRequest {
         order_no: number.order.to_string(),
         attempt: number.attempt.get().into(),
+        refresh,
     };
     let answer = service.query_payment(Request::new(request)).await;
     answer.unwrap().into_inner().payment.unwrap()
@@ -151,6 +186,23 @@ pub(super) fn request(number: OutTradeNo) -> PrepayRequest {
         description: "晚餐".to_owned(),
         payer_id: "oHmbkt-payer".to_owned(),
         client_ip: "10.0.0.1".to_owned(),
+        expire_time: Some(to_proto(testkit::clock().now() + LIMIT)),
+    }
+}
+
+/// A payer's code.
+pub(super) const CODE: &str = "134567890123456789";
+
+pub(super) fn by_code(number: OutTradeNo) -> PayRequest {
+    PayRequest {
+        order_no: number.order.to_string(),
+        attempt: number.attempt.get().into(),
+        shop_id: SHOP,
+        pay_type: PayType::SwiftpassScan.into(),
+        amount_fen: FEN,
+        description: "晚餐".to_owned(),
+        client_ip: "10.0.0.1".to_owned(),
+        auth_code: CODE.to_owned(),
         expire_time: Some(to_proto(testkit::clock().now() + LIMIT)),
     }
 }

@@ -11,6 +11,7 @@ use seam::{Clock, ManualClock, SystemIds};
 use store::Engine;
 use store::cache::InProcess;
 use testkit::{ENGINES, TestDb};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use work::{Runner, RunnerSettings, Tally};
 
@@ -30,6 +31,7 @@ pub(super) const SEND: Duration = Duration::from_secs(5);
 pub(super) struct Setup {
     pub(super) timeout: Duration,
     pub(super) concurrency: usize,
+    pub(super) compression: u32,
     /// Whether anybody listens where the channel should be.
     pub(super) is_there: bool,
 }
@@ -39,6 +41,7 @@ impl Default for Setup {
         Self {
             timeout: SEND,
             concurrency: 64,
+            compression: 1,
             is_there: true,
         }
     }
@@ -123,6 +126,12 @@ impl Bed {
         drained.unwrap()
     }
 
+    /// The same in the background, to be looked at, or to be stopped like a worker that dies.
+    pub(super) fn drain_meanwhile(&self, kind: ObligationKind) -> JoinHandle<Tally> {
+        let runner = self.runner.clone();
+        tokio::spawn(async move { runner.drain(&[kind.code()], &|_| {}).await.unwrap() })
+    }
+
     // === what there is ===
 
     pub(super) async fn find(&self, number: OutTradeNo) -> Option<StoredPayment> {
@@ -157,6 +166,41 @@ impl Bed {
         self.channel.says(channel::PREPAY, channel::ready());
         self.channel.says(channel::QUERY, channel::not_found());
         assert_eq!(self.stored(number).await.state, state);
+    }
+
+    /// Brings a payment by code into a state, and leaves the channel as it was at first.
+    pub(super) async fn reach_by_code(&self, number: OutTradeNo, state: PaymentState) {
+        match state {
+            PaymentState::Pending => drop(self.pay(number).await),
+            PaymentState::Unknown => self.pay_as(number, channel::Says::Garbage("<")).await,
+            PaymentState::Declined => self.pay_as(number, channel::declined("AUTH")).await,
+            PaymentState::Succeeded => {
+                let taken = channel::taken(FEN, self.now());
+                self.pay_as(number, taken).await;
+            }
+            PaymentState::Closing => {
+                self.pay(number).await;
+                self.close_by_code(number).await;
+            }
+            PaymentState::Reversed => {
+                self.pay(number).await;
+                self.close_by_code(number).await;
+                self.wait(15);
+                let (before, after) = (channel::state("USERPAYING"), channel::state("REVERSE"));
+                let says = channel::since(channel::REVERSE, before, after);
+                self.channel.says(channel::QUERY, says);
+                self.drain(ObligationKind::Close).await;
+            }
+            other => panic!("{other} is not reached this way"),
+        }
+        self.channel.says(channel::PAY, channel::typing());
+        self.channel.says(channel::QUERY, channel::not_found());
+        assert_eq!(self.stored(number).await.state, state);
+    }
+
+    async fn pay_as(&self, number: OutTradeNo, says: channel::Says) {
+        self.channel.says(channel::PAY, says);
+        self.pay(number).await;
     }
 
     // The channel has the request, and never answers.
@@ -198,6 +242,7 @@ fn config(setup: &Setup, channel: &Channel) -> PayGatewayConfig {
         callback_url: "https://pay.example.test/".to_owned(),
         ..PayGatewayConfig::default()
     };
+    config.compression = setup.compression;
     config.swiftpass.timeout = setup.timeout;
     config.swiftpass.concurrency = setup.concurrency;
     config.swiftpass.gateway_url = if setup.is_there {
@@ -208,7 +253,7 @@ fn config(setup: &Setup, channel: &Channel) -> PayGatewayConfig {
     for (name, key) in KEYS {
         let key = KeyConfig {
             value: Some(key.into()),
-            file: None,
+            ..KeyConfig::default()
         };
         config.swiftpass.keys.insert(name.to_owned(), key);
     }

@@ -5,21 +5,19 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use domain::PaymentState;
+use proto::gateway::v1::PaymentState as Wire;
 use proto::gateway::v1::payment_service_server::PaymentService;
-use proto::gateway::v1::{PaymentState as Wire, PrepayResponse};
 use tonic::{Request, Response, Status};
 
-use super::asks::request;
+use super::asks::{by_code, request};
 use super::bed::{Bed, FEN, number, on_both};
-use super::channel::{PAY_INFO, PREPAY, QUERY, paid};
-use super::stands::PAID_BY_QUERY;
-
-type Answer = Result<Response<PrepayResponse>, Status>;
+use super::channel::{PAY, PAY_INFO, PREPAY, QUERY, paid, taken};
+use super::stands::{PAID_BY_QUERY, PAID_BY_REPLY};
 
 /// Polls a call so often and drops it; true if it ended before.
-async fn ends_within(
+async fn ends_within<T>(
     times: usize,
-    mut call: Pin<Box<dyn Future<Output = Answer> + Send + '_>>,
+    mut call: Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + '_>>,
 ) -> bool {
     let mut polled = 0;
     poll_fn(|cx| {
@@ -82,6 +80,36 @@ async fn a_prepay_dropped_anywhere_leaves_row_and_channel_agreed_and_a_repeat_an
             }
             assert!(times < 99, "a call this long cannot be tested so");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pay_dropped_anywhere_uses_the_code_at_most_once() {
+    on_both(async |bed| {
+        for times in 1..99 {
+            let one = number(times);
+            bed.wait(3600);
+            bed.channel.says(PAY, taken(FEN, bed.now()));
+            let service = bed.service();
+            let call = service.pay(Request::new(by_code(one)));
+            let ended = ends_within(times.into(), call).await;
+            bed.is_quiet().await;
+            let before = bed.channel.asked(PAY).len();
+            if let Some(stored) = bed.find(one).await {
+                assert_eq!(stored.state, PaymentState::Succeeded);
+                assert_eq!(bed.pay(one).await.state(), Wire::Succeeded);
+                assert_eq!(bed.channel.asked(PAY).len(), before);
+            }
+            assert_eq!(bed.pay(one).await.state(), Wire::Succeeded);
+            bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_REPLY]))
+                .await;
+            if ended {
+                assert!(times > 3, "it was dropped here and there");
+                return;
+            }
+        }
+        panic!("a call this long cannot be tested so");
     })
     .await;
 }

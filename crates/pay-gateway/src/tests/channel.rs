@@ -23,6 +23,9 @@ pub(super) const KEYS: [(&str, &str); 2] = [
 pub(super) const PAY_INFO: &str = r#"{"package":"prepay_id=wx20"}"#;
 pub(super) const PREPAY: &str = "pay.weixin.jspay";
 pub(super) const QUERY: &str = "unified.trade.query";
+pub(super) const PAY: &str = "unified.trade.micropay";
+pub(super) const CLOSE: &str = "unified.trade.close";
+pub(super) const REVERSE: &str = "unified.micropay.reverse";
 
 pub(super) type Fields = BTreeMap<String, String>;
 
@@ -39,6 +42,8 @@ pub(super) enum Says {
     Silence,
     /// What it says once the gate is open.
     Held(Gate, Box<Says>),
+    /// What it says until it was asked for a service under the same number, and since.
+    Since(&'static str, Box<(Says, Says)>),
 }
 
 /// Holds answers back.
@@ -59,6 +64,11 @@ impl Gate {
     }
 }
 
+/// `until` it is asked for `service` under the same number, `since` from then on.
+pub(super) fn since(service: &'static str, until: Says, since: Says) -> Says {
+    Says::Since(service, Box::new((until, since)))
+}
+
 pub(super) fn ready() -> Says {
     Says::Reply(vec![("pay_info", PAY_INFO.to_owned())])
 }
@@ -70,6 +80,34 @@ pub(super) fn refused(code: &str) -> Says {
 
 pub(super) fn not_found() -> Says {
     refused("ORDERNOTEXIST")
+}
+
+/// A refusal to pay by code that needs no query.
+pub(super) fn declined(code: &str) -> Says {
+    let Says::Reply(mut fields) = refused(code) else {
+        panic!("a reply")
+    };
+    fields.push(("need_query", "N".to_owned()));
+    Says::Reply(fields)
+}
+
+/// The payer has to type a password.
+pub(super) fn typing() -> Says {
+    let Says::Reply(mut fields) = refused("USERPAYING") else {
+        panic!("a reply")
+    };
+    fields.push(("need_query", "Y".to_owned()));
+    Says::Reply(fields)
+}
+
+/// The money, taken by code.
+pub(super) fn taken(fen: i64, at: Timestamp) -> Says {
+    let Says::Reply(mut fields) = paid(fen, at) else {
+        panic!("a reply")
+    };
+    fields.retain(|(name, _)| *name != "trade_state");
+    fields.push(("pay_result", "0".to_owned()));
+    Says::Reply(fields)
 }
 
 pub(super) fn state(trade_state: &str) -> Says {
@@ -98,7 +136,7 @@ pub(super) struct Channel {
 }
 
 struct Told {
-    says: Mutex<HashMap<(&'static str, String), Says>>,
+    says: Mutex<HashMap<(String, String), Says>>,
     keys: Mutex<HashMap<String, &'static str>>,
     asked: watch::Sender<Vec<Fields>>,
     under_way: AtomicUsize,
@@ -106,7 +144,7 @@ struct Told {
 }
 
 impl Channel {
-    /// Prepares whatever it is asked to, and knows no order.
+    /// Prepares whatever it is asked to, waits for each payer's password, and knows no order.
     pub(super) async fn open(net: &Memory) -> Self {
         let listener = net.listen("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/pay/gateway", listener.address());
@@ -130,7 +168,7 @@ impl Channel {
     /// The same, to one merchant's.
     pub(super) fn says_to(&self, mch_id: &str, service: &'static str, says: Says) {
         let mut all = self.told.says.lock().unwrap();
-        all.insert((service, mch_id.to_owned()), says);
+        all.insert((service.to_owned(), mch_id.to_owned()), says);
     }
 
     /// Which of [`KEYS`] a merchant's replies are signed with; otherwise the first.
@@ -179,31 +217,48 @@ async fn answer(State(told): State<Arc<Told>>, body: String) -> String {
     let asked = read(&body);
     told.asked.send_modify(|all| all.push(asked.clone()));
     let mut says = script(&told, &asked);
-    while let Says::Held(gate, then) = says {
-        drop(gate.0.acquire().await);
-        says = *then;
+    loop {
+        says = match says {
+            Says::Held(gate, then) => {
+                drop(gate.0.acquire().await);
+                *then
+            }
+            Says::Since(service, two) if was_asked(&told, service, &asked) => two.1,
+            Says::Since(_, two) => two.0,
+            _ => break,
+        }
     }
     let signed_with = told.keys.lock().unwrap().get(&asked["mch_id"]).copied();
     match says {
         Says::Reply(fields) => reply(&asked, &fields, signed_with.unwrap_or(KEYS[0].1)),
         Says::Forged(fields) => reply(&asked, &fields, "ffffffffffffffffffffffffffffffff"),
         Says::Garbage(text) => text.to_owned(),
-        Says::Silence | Says::Held(..) => std::future::pending().await,
+        Says::Silence | Says::Held(..) | Says::Since(..) => std::future::pending().await,
     }
 }
 
 fn script(told: &Told, asked: &Fields) -> Says {
     let service = match asked["service"].as_str() {
-        QUERY => QUERY,
-        _ => PREPAY,
+        "pay.alipay.jspay" => PREPAY,
+        service => service,
     };
     let says = told.says.lock().unwrap();
-    let own = says.get(&(service, asked["mch_id"].clone()));
-    let told = own.or_else(|| says.get(&(service, String::new())));
+    let own = says.get(&(service.to_owned(), asked["mch_id"].clone()));
+    let told = own.or_else(|| says.get(&(service.to_owned(), String::new())));
     told.cloned().unwrap_or_else(|| match service {
         QUERY => not_found(),
-        _ => ready(),
+        PREPAY => ready(),
+        PAY => typing(),
+        _ => Says::Reply(vec![]),
     })
+}
+
+fn was_asked(told: &Told, service: &str, about: &Fields) -> bool {
+    let number = "out_trade_no";
+    let asked = told.asked.borrow();
+    asked
+        .iter()
+        .any(|asked| asked["service"] == service && asked[number] == about[number])
 }
 
 fn reply(asked: &Fields, changes: &[(&'static str, String)], key: &str) -> String {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use domain::{ObligationKind, PaymentState};
 use proto::gateway::v1::PaymentState as Wire;
 
-use super::asks::request;
+use super::asks::{by_code, request};
 use super::bed::{FEN, SEND, Setup, next, number, on_both, on_both_with};
-use super::channel::{Gate, PAY_INFO, PREPAY, QUERY, Says, ready, refused, state};
+use super::channel::{Gate, PAY, PAY_INFO, PREPAY, QUERY, Says, ready, refused, state};
 use super::stands::{DEAD_BY_QUERY, DEAD_BY_REPLY};
 
 #[tokio::test]
@@ -82,12 +82,36 @@ async fn a_payment_nobody_knows_is_fenced_off_and_a_late_prepay_finds_it_closed(
 }
 
 #[tokio::test]
-async fn a_fence_leaves_a_payment_that_exists_as_it_stands() {
+async fn a_close_before_a_delayed_pay_fences_it_off_too() {
     on_both(async |bed| {
         let one = number(1);
-        let before = bed.prepay(one).await;
-        assert_eq!(bed.close(one).await, before);
-        bed.stands(one, PaymentState::Pending, (true, &[])).await;
+        let fenced = bed.close_by_code(one).await;
+        assert_eq!(
+            (fenced.state(), fenced.reason.as_str()),
+            (Wire::Closed, "FENCED")
+        );
+        assert_eq!(bed.pay(one).await, fenced);
+        assert!(bed.channel.asked(PAY).is_empty());
+        bed.stands(one, PaymentState::Closed, (false, &[])).await;
+        assert_eq!(bed.pay(next(one)).await.state(), Wire::Pending);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn attempts_by_both_ways_at_once_are_one_charge() {
+    on_both(async |bed| {
+        let (one, two) = (number(1), next(number(1)));
+        let (prepay, pay) = tokio::join!(bed.try_prepay(request(one)), bed.try_pay(by_code(two)));
+        let refused = prepay.as_ref().err().or(pay.as_ref().err()).unwrap();
+        assert_eq!(
+            mesh::reason_of(refused).as_deref(),
+            Some("PAYMENT_IN_PROGRESS")
+        );
+        let asked = bed.channel.asked(PREPAY).len() + bed.channel.asked(PAY).len();
+        assert_eq!(asked, 1);
+        let live = "SELECT COUNT(*) FROM payments WHERE live = 1";
+        assert_eq!(bed.test_db.count(live).await, 1);
     })
     .await;
 }

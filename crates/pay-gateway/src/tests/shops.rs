@@ -50,11 +50,19 @@ pub(super) fn account(account_id: i64, mch_id: &str) -> MerchantAccount {
     }
 }
 
+/// An account of [`SHOP`] for codes that the merchant scans, with the first key.
+pub(super) fn till(account_id: i64, mch_id: &str) -> MerchantAccount {
+    MerchantAccount {
+        pay_type: PayType::SwiftpassScan.into(),
+        ..account(account_id, mch_id)
+    }
+}
+
 impl Shops {
-    /// Knows one account; and the client that reaches it.
+    /// Knows an account for each direction; and the client that reaches it.
     pub(super) async fn open(net: &Arc<Memory>) -> (Self, ShopServiceClient<Client>) {
         let shops = Self::default();
-        shops.knows(vec![account(1, MCH_ID)]);
+        shops.knows(vec![account(1, MCH_ID), till(9, MCH_ID)]);
         let listener = net.listen("127.0.0.1:0").await.unwrap();
         let target = listener.address().to_string();
         let policies = Policies::read(proto::DESCRIPTORS).unwrap();

@@ -19,6 +19,8 @@ pub(super) const DEAD_BY_REPLY: (PaymentFact, Finder) = (PaymentFact::Dead, Find
 pub(super) const DEAD_BY_QUERY: (PaymentFact, Finder) = (PaymentFact::Dead, Finder::Query);
 pub(super) const PAID_BY_CALLBACK: (PaymentFact, Finder) =
     (PaymentFact::Succeeded, Finder::Callback);
+pub(super) const PAID_BY_REPLY: (PaymentFact, Finder) = (PaymentFact::Succeeded, Finder::Reply);
+pub(super) const REVERSED_BY_QUERY: (PaymentFact, Finder) = (PaymentFact::Reversed, Finder::Query);
 pub(super) const PAID_BY_QUERY: (PaymentFact, Finder) = (PaymentFact::Succeeded, Finder::Query);
 
 /// A line of a payment's story.
@@ -144,6 +146,14 @@ impl Bed {
         let [(_, due)] = owed.as_slice() else {
             panic!("{owed:?}")
         };
+        Duration::try_from(due.duration_since(self.now())).unwrap()
+    }
+
+    /// When the closing of a payment is due, from now; it is owed beside what its state owes.
+    pub(super) async fn close_due_in(&self, number: OutTradeNo) -> Duration {
+        let owed = self.owed(number).await;
+        let close = owed.iter().find(|(kind, _)| *kind == ObligationKind::Close);
+        let (_, due) = close.unwrap_or_else(|| panic!("{owed:?}"));
         Duration::try_from(due.duration_since(self.now())).unwrap()
     }
 

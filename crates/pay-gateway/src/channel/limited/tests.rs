@@ -11,6 +11,7 @@ use metrics::{
 use tokio::task::yield_now;
 
 use super::*;
+use crate::channel::AuthCode;
 
 /// A channel that answers after a second, and remembers how often it was asked.
 #[derive(Default)]
@@ -21,21 +22,55 @@ impl Channel for Slow {
     fn abilities(&self) -> Abilities {
         Abilities {
             prepay: true,
+            pay: true,
             query: true,
+            close: true,
+            reverse: true,
+            refund: true,
         }
     }
 
     async fn prepay(&self, _: &Prepay) -> PrepayAnswer {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let why = String::new();
+        let why = self.answer().await;
         PrepayAnswer::Unknown { why }
     }
 
+    async fn pay(&self, _: &Pay) -> PayAnswer {
+        let why = self.answer().await;
+        PayAnswer::Unknown { why }
+    }
+
     async fn query(&self, _: &Query) -> QueryAnswer {
+        self.answer().await;
+        QueryAnswer::Waiting
+    }
+
+    async fn close(&self, _: &Undo) -> UndoAnswer {
+        self.answer().await;
+        UndoAnswer::Accepted
+    }
+
+    async fn reverse(&self, _: &Undo) -> UndoAnswer {
+        let why = self.answer().await;
+        UndoAnswer::Unknown { why }
+    }
+
+    async fn refund(&self, _: &Refund) -> RefundAnswer {
+        let why = self.answer().await;
+        RefundAnswer::Unknown { why }
+    }
+
+    async fn query_refund(&self, _: &RefundQuery) -> RefundQueryAnswer {
+        self.answer().await;
+        RefundQueryAnswer::NotSure
+    }
+}
+
+impl Slow {
+    async fn answer(&self) -> String {
         self.0.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        QueryAnswer::Waiting
+        String::new()
     }
 }
 
@@ -96,6 +131,91 @@ async fn beyond_the_limit_nothing_is_sent_and_nobody_waits() {
         assert_eq!(call.await.unwrap(), QueryAnswer::Waiting);
     }
     assert_eq!(channel.query(&query()).await, QueryAnswer::Waiting);
+}
+
+const NUMBER: &str = "W2011200930000010010000";
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+fn pay() -> Pay {
+    Pay {
+        out_trade_no: NUMBER.to_owned(),
+        description: "8".to_owned(),
+        client_ip: "10.1.2.3".to_owned(),
+        amount: 1,
+        auth_code: AuthCode::parse("134567890123456789").unwrap(),
+        starts: jiff::Timestamp::UNIX_EPOCH,
+        expires: jiff::Timestamp::UNIX_EPOCH,
+        timeout: TIMEOUT,
+    }
+}
+
+fn undo() -> Undo {
+    Undo {
+        out_trade_no: NUMBER.to_owned(),
+        timeout: TIMEOUT,
+    }
+}
+
+fn refund() -> Refund {
+    Refund {
+        out_trade_no: NUMBER.to_owned(),
+        out_refund_no: "R201120093000001001".to_owned(),
+        total: 1,
+        amount: 1,
+        timeout: TIMEOUT,
+    }
+}
+
+fn refund_query() -> RefundQuery {
+    RefundQuery {
+        out_trade_no: NUMBER.to_owned(),
+        out_refund_no: "R201120093000001001".to_owned(),
+        timeout: TIMEOUT,
+    }
+}
+
+/// What each call but prepay and query comes to.
+async fn outcomes(channel: &Limited<Slow>) -> [&'static str; 5] {
+    [
+        channel.pay(&pay()).await.outcome(),
+        channel.close(&undo()).await.outcome(),
+        channel.reverse(&undo()).await.outcome(),
+        channel.refund(&refund()).await.outcome(),
+        channel.query_refund(&refund_query()).await.outcome(),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_call_has_the_same_limit() {
+    let seen = Seen::default();
+    let _recording = metrics::set_default_local_recorder(&seen);
+    let (channel, asked) = limited(1);
+    let call = begin(&channel).await;
+    let refused = [
+        "NOT_SENT",
+        "NOT_SENT",
+        "NOT_SENT",
+        "NOT_SENT",
+        "NO_EVIDENCE",
+    ];
+    assert_eq!(outcomes(&channel).await, refused);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    let busy = PayAnswer::NotSent {
+        why: "CHANNEL_BUSY".to_owned(),
+    };
+    assert_eq!(channel.pay(&pay()).await, busy);
+    call.await.unwrap();
+    let made = ["UNKNOWN", "ACCEPTED", "UNKNOWN", "UNKNOWN", "NOT_SURE"];
+    assert_eq!(outcomes(&channel).await, made);
+    let names = ["pay", "close", "reverse", "refund", "query_refund"];
+    for (name, outcome) in names.into_iter().zip(made) {
+        let counted =
+            |what: &str| seen.of(&format!("gateway_channel_calls_total slow {name} {what}"));
+        assert_eq!(counted(outcome), 1, "{name}");
+        assert!(counted("CHANNEL_BUSY") >= 1, "{name}");
+        assert_eq!(seen.of(&format!("gateway_channel_seconds slow {name}")), 1);
+    }
+    assert_eq!(seen.of("gateway_channel_in_flight slow"), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use super::{Signer, leaves_open, wire};
 use crate::channel::value::{fen, from_china_time};
-use crate::channel::{Callback, Fields, MessageError, Outcome};
+use crate::channel::{Callback, Fields, MAX_FIELDS, MessageError, Outcome};
 
 /// A callback as it came. Only its merchant id can be had, and only to find the key.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Sealed {
 impl Sealed {
     /// Reads the raw message; nothing in it is believed.
     pub fn open(raw: &[u8]) -> Result<Self, MessageError> {
-        let fields = wire::read(raw)?;
+        let fields = wire::read_at_most(raw, MAX_FIELDS)?;
         let mch_id = fields
             .get("mch_id")
             .ok_or(MessageError::MissingField("mch_id"))?

@@ -1,21 +1,18 @@
 //! What became of a payment (`unified.trade.query`). What is contradictory, or cannot be read,
 //! is no evidence: neither of money nor of its absence.
 
-use super::{Swiftpass, clip, leaves_open, refusal};
+use super::{Swiftpass, leaves_open, number, refusal};
 use crate::channel::value::{fen, from_china_time};
 use crate::channel::{Fields, Paid, QueryAnswer};
 
 /// How the platform, or the wallet behind it, says that there is no such order.
-const NOT_FOUND: [&str; 5] = [
+pub(super) const NOT_FOUND: [&str; 5] = [
     "ORDERNOTEXIST",
     "ORDER_NOT_EXIST",
     "ORDER_NOT_EXISTS",
     "TRADE_NOT_EXIST",
     "ACQ.TRADE_NOT_EXIST",
 ];
-
-/// The longest number of a channel, in bytes; the platform's have at most 32.
-const MAX_NUMBER: usize = 64;
 
 impl Swiftpass {
     /// What a reply says, or why it says nothing.
@@ -45,7 +42,7 @@ fn answer(reply: &Fields) -> Result<QueryAnswer, String> {
         "NOTPAY" | "USERPAYING" => Ok(QueryAnswer::Waiting),
         "CLOSED" => Ok(QueryAnswer::Closed),
         "PAYERROR" => Ok(QueryAnswer::NotPaid),
-        other => Err(format!("channel answered state {:?}", clip(other))),
+        other => Err(format!("channel answered state {other:?}")),
     }
 }
 
@@ -55,13 +52,16 @@ fn paid(reply: &Fields) -> Result<Paid, String> {
     if leaves_open(reply) || !["", "0"].contains(&reply.text("pay_result")) {
         return Err(contradiction(state, "signs of failure"));
     }
-    let missing = |field| format!("state {state} without a plain {field}");
+    money(reply, &format!("state {state:?}"))
+}
+
+/// The money that a reply names which says that it came.
+pub(super) fn money(reply: &Fields, said: &str) -> Result<Paid, String> {
+    let missing = |field| format!("{said} without a plain {field}");
     reply
         .get("out_trade_no")
         .ok_or_else(|| missing("out_trade_no"))?;
-    let number = reply
-        .get("transaction_id")
-        .filter(|id| id.len() <= MAX_NUMBER);
+    let number = number(reply, "transaction_id");
     Ok(Paid {
         channel_trade_no: number.ok_or_else(|| missing("transaction_id"))?.to_owned(),
         amount: fen(reply.text("total_fee")).ok_or_else(|| missing("total_fee"))?,
@@ -75,10 +75,7 @@ fn refused(reply: &Fields) -> Result<QueryAnswer, String> {
     let told = ["trade_state", "pay_result", "time_end"];
     let result = reply.text("result_code");
     if let Some(field) = told.iter().find(|field| reply.get(field).is_some()) {
-        return Err(format!(
-            "channel answered result {:?} beside {field}",
-            clip(result)
-        ));
+        return Err(format!("channel answered result {result:?} beside {field}"));
     }
     if !result.is_empty() && NOT_FOUND.contains(&reply.text("err_code")) {
         return Ok(QueryAnswer::NotFound);
@@ -87,7 +84,7 @@ fn refused(reply: &Fields) -> Result<QueryAnswer, String> {
 }
 
 fn contradiction(state: &str, signs: &str) -> String {
-    format!("channel answered state {:?} beside {signs}", clip(state))
+    format!("channel answered state {state:?} beside {signs}")
 }
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
-//! Swiftpass's signature: the fields sorted and joined, the key appended, MD5 in upper case.
+//! Swiftpass's signature over the fields, sorted and joined: MD5 with a shared key, or RSA.
+
+mod md5;
+mod rsa;
 
 use std::fmt;
+use std::sync::Arc;
 
-use md5::{Digest, Md5};
-use secrecy::{ExposeSecret, SecretString};
-use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
 use crate::channel::{Fields, MessageError};
 
-/// The shortest key taken; the platform's have 32 characters.
-const MIN_KEY: usize = 32;
+pub use md5::Md5Key;
+pub use rsa::{RsaPrivateKey, RsaPublicKey};
 
 /// What decides about money. `a=1&b=2` is the signing text of one field as well as of two,
 /// so no value may hold the look of one of these.
-const BELIEVED: [&str; 11] = [
+const BELIEVED: [&str; 20] = [
     "&mch_id=",
     "&out_trade_no=",
     "&transaction_id=",
@@ -26,50 +27,90 @@ const BELIEVED: [&str; 11] = [
     "&time_end=",
     "&err_code=",
     "&need_query=",
+    "&out_refund_no=",
+    "&refund_id=",
+    "&refund_fee=",
+    // And each of these, numbered.
+    "&refund_count=",
+    "&out_refund_no_",
+    "&refund_id_",
+    "&refund_fee_",
+    "&refund_status_",
+    "&refund_time_",
 ];
 
 /// Signs and verifies an account's messages in the way our configuration says,
 /// whatever way a message names.
 #[derive(Clone)]
-pub struct Signer(Scheme);
+pub struct Signer(Arc<Scheme>);
 
-// RSA_1_256 becomes another variant.
-#[derive(Clone)]
 enum Scheme {
-    Md5(SecretString),
+    // The first signs.
+    Md5(Vec<Md5Key>),
+    Rsa {
+        own: RsaPrivateKey,
+        platform: Vec<RsaPublicKey>,
+    },
 }
 
-/// The key is too short to keep anybody from signing.
+/// Why a key is not taken. It is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BadKey {
+    /// An MD5 key that anybody may find by trying.
+    #[error("signing key has fewer than {} bytes", md5::MIN_KEY)]
+    Short,
+    /// An RSA key too small to keep anybody from signing, or too big to use.
+    #[error("rsa key has {0} bits, not 2048 to 8192")]
+    Bits(usize),
+    /// Another form, or another kind of key.
+    #[error("not a PKCS#8 private key in PEM (-----BEGIN PRIVATE KEY-----)")]
+    NotPrivate,
+    /// Another form, or another kind of key.
+    #[error("not an RSA public key in PEM (-----BEGIN PUBLIC KEY-----)")]
+    NotPublic,
+    /// A private key that does not hold together, or has too few bits or too many.
+    #[error("rsa private key refused: {0}; one of 2048 to 4096 bits is taken")]
+    Refused(String),
+}
+
+/// The signature could not be made; nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("signing key has fewer than {MIN_KEY} bytes")]
-pub struct WeakKey;
+#[error("the message could not be signed")]
+pub struct SigningFailed;
 
 impl Signer {
-    /// MD5 with a shared key of at least 32 bytes.
-    pub fn md5(key: SecretString) -> Result<Self, WeakKey> {
-        if key.expose_secret().len() < MIN_KEY {
-            return Err(WeakKey);
-        }
-        Ok(Self(Scheme::Md5(key)))
+    /// MD5 with a shared key; `replaced` are still believed and sign no more.
+    pub fn md5(key: Md5Key, replaced: Vec<Md5Key>) -> Self {
+        let keys = std::iter::once(key).chain(replaced);
+        Self(Arc::new(Scheme::Md5(keys.collect())))
+    }
+
+    /// `RSA_1_256`: our key signs, and the platform's verify, those it has replaced too.
+    pub fn rsa(own: RsaPrivateKey, platform: Vec<RsaPublicKey>) -> Self {
+        Self(Arc::new(Scheme::Rsa { own, platform }))
     }
 
     /// The channel's name for the way it signs.
     pub fn sign_type(&self) -> &'static str {
-        match self.0 {
+        match *self.0 {
             Scheme::Md5(_) => "MD5",
+            Scheme::Rsa { .. } => "RSA_1_256",
         }
     }
 
     /// Adds `sign_type` and `sign`.
-    pub fn sign(&self, fields: &mut Fields) {
+    pub fn sign(&self, fields: &mut Fields) -> Result<(), SigningFailed> {
         fields.set("sign_type", self.sign_type());
-        let sign = match &self.0 {
-            Scheme::Md5(key) => Md5Sign::of(&signing_text(fields), key).to_string(),
+        let text = signing_text(fields);
+        let sign = match &*self.0 {
+            Scheme::Md5(keys) => keys.first().map(|key| key.sign(&text)),
+            Scheme::Rsa { own, .. } => own.sign(&text),
         };
-        fields.set("sign", sign);
+        fields.set("sign", sign.ok_or(SigningFailed)?);
+        Ok(())
     }
 
-    /// Checks that the fields are signed with the key, and can be read in one way only.
+    /// Checks that the fields are signed with a key, and can be read in one way only.
     pub fn verify(&self, fields: &Fields) -> Result<(), MessageError> {
         // Left out, it means MD5.
         if fields.get("sign_type").unwrap_or("MD5") != self.sign_type() {
@@ -78,13 +119,7 @@ impl Signer {
         let sign = fields
             .get("sign")
             .ok_or(MessageError::MissingField("sign"))?;
-        let genuine = match &self.0 {
-            Scheme::Md5(key) => {
-                let told = Md5Sign::parse(sign).ok_or(MessageError::BadSignature)?;
-                told.ct_eq(&Md5Sign::of(&signing_text(fields), key))
-            }
-        };
-        if !bool::from(genuine) {
+        if !self.is_genuine(&signing_text(fields), sign) {
             return Err(MessageError::BadSignature);
         }
         if fields
@@ -94,6 +129,13 @@ impl Signer {
             return Err(MessageError::Ambiguous);
         }
         Ok(())
+    }
+
+    fn is_genuine(&self, text: &str, sign: &str) -> bool {
+        match &*self.0 {
+            Scheme::Md5(keys) => md5::is_genuine(keys, text, sign),
+            Scheme::Rsa { platform, .. } => rsa::is_genuine(platform, text, sign),
+        }
     }
 }
 
@@ -111,40 +153,6 @@ fn signing_text(fields: &Fields) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect::<Vec<_>>()
         .join("&")
-}
-
-/// An MD5 signature. Without `PartialEq`: it is compared in constant time or not at all.
-struct Md5Sign([u8; 16]);
-
-impl Md5Sign {
-    fn of(text: &str, key: &SecretString) -> Self {
-        let mut md5 = Md5::new_with_prefix(text);
-        md5.update("&key=");
-        md5.update(key.expose_secret());
-        Self(md5.finalize().into())
-    }
-
-    /// Upper-case hexadecimal, as the platform writes it; nothing else.
-    fn parse(text: &str) -> Option<Self> {
-        let upper = text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
-        let mut sign = [0; 16];
-        let read = hex::decode_to_slice(text, &mut sign);
-        (upper && read.is_ok()).then_some(Self(sign))
-    }
-}
-
-impl ConstantTimeEq for Md5Sign {
-    fn ct_eq(&self, other: &Self) -> Choice {
-        self.0.ct_eq(&other.0)
-    }
-}
-
-impl fmt::Display for Md5Sign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode_upper(self.0))
-    }
 }
 
 #[cfg(test)]

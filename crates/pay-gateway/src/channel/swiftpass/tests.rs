@@ -16,7 +16,12 @@ pub(super) const KEY: &str = "9d101c97133837e13dde2d32a5054abb";
 #[derive(Deserialize)]
 pub(super) struct Vector {
     pub(super) name: String,
+    /// MD5's.
+    #[serde(default)]
     pub(super) key: String,
+    /// RSA's, by name.
+    #[serde(default)]
+    pub(super) signed_with: String,
     pub(super) fields: BTreeMap<String, String>,
     pub(super) signing_string: String,
     pub(super) sign: String,
@@ -38,8 +43,52 @@ pub(super) fn vector(name: &str) -> Vector {
     found.unwrap_or_else(|| panic!("no vector {name}"))
 }
 
+pub(super) fn md5_key(key: &str) -> Md5Key {
+    Md5Key::new(key.into()).unwrap()
+}
+
+pub(super) fn md5(key: &str) -> Signer {
+    Signer::md5(md5_key(key), vec![])
+}
+
 pub(super) fn signer() -> Signer {
-    Signer::md5(KEY.into()).unwrap()
+    md5(KEY)
+}
+
+/// Keys by name, and messages signed with them.
+#[derive(Deserialize)]
+pub(super) struct Rsa {
+    pub(super) keys: BTreeMap<String, KeyPair>,
+    pub(super) vectors: Vec<Vector>,
+}
+
+/// PEM.
+#[derive(Deserialize)]
+pub(super) struct KeyPair {
+    pub(super) private: String,
+    pub(super) public: String,
+}
+
+pub(super) fn rsa() -> Rsa {
+    serde_json::from_str(include_str!("../../../fixtures/swiftpass/rsa.json")).unwrap()
+}
+
+/// Signs with one key and believes the others.
+pub(super) fn rsa_signer(own: &str, believed: &[&str]) -> Signer {
+    let keys = rsa().keys;
+    let own = RsaPrivateKey::from_pem(&keys[own].private.as_str().into()).unwrap();
+    let public = |name: &&str| RsaPublicKey::from_pem(&keys[*name].public).unwrap();
+    Signer::rsa(own, believed.iter().map(public).collect())
+}
+
+/// Ours.
+pub(super) fn app() -> Signer {
+    rsa_signer("app", &["platform"])
+}
+
+/// The channel's.
+pub(super) fn platform() -> Signer {
+    rsa_signer("platform", &["app"])
 }
 
 /// The fields, the last of a name counting, signed by the platform's rule told anew:

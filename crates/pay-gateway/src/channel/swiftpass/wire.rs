@@ -6,15 +6,23 @@ use std::collections::HashSet;
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
-use crate::channel::{Fields, MAX_FIELDS, MAX_MESSAGE, MessageError};
+use crate::channel::{Fields, MAX_MESSAGE, MAX_REPLY_FIELDS, MessageError};
 
 const MAX_NAME: usize = 64;
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// Reads a message.
+/// Reads a reply.
 pub(super) fn read(raw: &[u8]) -> Result<Fields, MessageError> {
+    read_at_most(raw, MAX_REPLY_FIELDS)
+}
+
+/// Reads a message of at most so many fields.
+pub(super) fn read_at_most(raw: &[u8], most: usize) -> Result<Fields, MessageError> {
     let mut reader = Reader::from_str(characters(raw)?);
-    let mut message = Message::default();
+    let mut message = Message {
+        most,
+        ..Message::default()
+    };
     loop {
         match reader.read_event().map_err(|_| MessageError::Malformed)? {
             Event::Eof => return message.end(),
@@ -73,6 +81,7 @@ struct Message {
     place: Place,
     fields: Fields,
     seen: HashSet<String>,
+    most: usize,
 }
 
 /// Where in the message the reader stands.
@@ -124,7 +133,7 @@ impl Message {
     /// The name of a field that begins here, for the first time.
     fn opened(&mut self, tag: &BytesStart<'_>) -> Result<String, MessageError> {
         let name = name(tag)?;
-        if self.seen.len() == MAX_FIELDS {
+        if self.seen.len() == self.most {
             return Err(MessageError::TooManyFields);
         }
         // Empty fields count too: `<total_fee/>` beside another is as much a trick.

@@ -1,5 +1,7 @@
 use super::*;
-use crate::channel::swiftpass::tests::{forged, signer, vectors};
+use crate::channel::swiftpass::tests::{
+    app, forged, md5, platform, rsa, rsa_signer, signer, vectors,
+};
 
 const REAL: &str = include_str!("../../../../fixtures/swiftpass/notify.xml");
 
@@ -147,7 +149,7 @@ fn without_merchant_or_sign_nothing_is_asked() {
 #[test]
 fn an_unsealed_callback_is_believed_by_no_other_key() {
     let sealed = Sealed::open(REAL.as_bytes()).unwrap();
-    let other = Signer::md5("00000000000000000000000000000000".into()).unwrap();
+    let other = md5("00000000000000000000000000000000");
     assert_eq!(
         sealed.verify(&other).err(),
         Some(MessageError::BadSignature)
@@ -191,25 +193,88 @@ fn as_text(fields: &Fields) -> String {
 }
 
 /// An altered message must be refused, or say the very same.
-fn check(genuine: &Callback, altered: &[u8]) {
-    if let Ok(told) = told(altered) {
+fn check(signer: &Signer, genuine: &Callback, altered: &[u8]) {
+    if let Ok(told) = Sealed::open(altered).and_then(|sealed| sealed.verify(signer)) {
         assert_eq!(&told, genuine, "{}", String::from_utf8_lossy(altered));
+    }
+}
+
+fn flip_every_bit(signer: &Signer, raw: &str) {
+    let sealed = Sealed::open(raw.as_bytes()).unwrap();
+    let genuine = sealed.verify(signer).unwrap();
+    let mut altered = raw.as_bytes().to_vec();
+    for at in 0..altered.len() {
+        for bits in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff] {
+            altered[at] ^= bits;
+            check(signer, &genuine, &altered);
+            altered[at] ^= bits;
+        }
+    }
+}
+
+fn lose_and_add_every_byte(signer: &Signer, raw: &str) {
+    let sealed = Sealed::open(raw.as_bytes()).unwrap();
+    let genuine = sealed.verify(signer).unwrap();
+    let raw = raw.as_bytes();
+    for at in 0..raw.len() {
+        check(signer, &genuine, &raw[..at]);
+        let lost = [&raw[..at], &raw[at + 1..]].concat();
+        check(signer, &genuine, &lost);
+        for byte in *b" 0&<>/A=\n" {
+            let added = [&raw[..at], &[byte], &raw[at..]].concat();
+            check(signer, &genuine, &added);
+        }
     }
 }
 
 #[test]
 fn a_flipped_byte_is_refused_or_changes_nothing() {
     for raw in recorded() {
-        let genuine = told(raw.as_bytes()).unwrap();
-        let mut altered = raw.clone().into_bytes();
-        for at in 0..altered.len() {
-            for bits in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff] {
-                altered[at] ^= bits;
-                check(&genuine, &altered);
-                altered[at] ^= bits;
-            }
-        }
+        flip_every_bit(&signer(), &raw);
     }
+}
+
+/// A callback under RSA, as the vector has it, and with these fields in every form of the wire.
+fn recorded_under_rsa() -> Vec<String> {
+    let vectors = rsa().vectors.into_iter();
+    let notify = vectors.filter(|v| v.name == "notify").map(|v| v.xml);
+    let mut fields = paid_fields(&[("attach", "A&B <c> 测试]]>"), ("openid", " ")]);
+    platform().sign(&mut fields).unwrap();
+    notify
+        .chain([wire::write(&fields), as_text(&fields)])
+        .collect()
+}
+
+#[test]
+fn under_rsa_a_flipped_byte_is_refused_or_changes_nothing() {
+    for raw in recorded_under_rsa() {
+        flip_every_bit(&app(), &raw);
+    }
+}
+
+#[test]
+fn under_rsa_a_lost_or_added_byte_is_refused_or_changes_nothing() {
+    for raw in recorded_under_rsa() {
+        lose_and_add_every_byte(&app(), &raw);
+    }
+}
+
+#[test]
+fn a_callback_under_rsa_says_paid_and_only_to_its_account() {
+    for raw in recorded_under_rsa() {
+        let sealed = Sealed::open(raw.as_bytes()).unwrap();
+        let callback = sealed.verify(&app()).unwrap();
+        assert_eq!(callback.outcome, Outcome::Paid);
+        assert_eq!(callback.out_trade_no, "W1709251528510010000");
+        let changing = rsa_signer("app", &["bits_3072", "platform"]);
+        assert_eq!(sealed.verify(&changing), Ok(callback));
+        let changed = rsa_signer("app", &["bits_3072"]);
+        assert_eq!(sealed.verify(&changed), Err(MessageError::BadSignature));
+        assert_eq!(sealed.verify(&signer()), Err(MessageError::SignType));
+    }
+    // Nor is one under MD5 believed where the account has RSA.
+    let sealed = Sealed::open(REAL.as_bytes()).unwrap();
+    assert_eq!(sealed.verify(&app()), Err(MessageError::SignType));
 }
 
 #[test]
@@ -232,14 +297,6 @@ fn every_other_byte_at_every_place_of_a_real_callback_is_refused() {
 #[test]
 fn a_lost_or_added_byte_is_refused_or_changes_nothing() {
     for raw in recorded() {
-        let genuine = told(raw.as_bytes()).unwrap();
-        let raw = raw.as_bytes();
-        for at in 0..raw.len() {
-            check(&genuine, &raw[..at]);
-            check(&genuine, &[&raw[..at], &raw[at + 1..]].concat());
-            for byte in *b" 0&<>/A\n" {
-                check(&genuine, &[&raw[..at], &[byte], &raw[at..]].concat());
-            }
-        }
+        lose_and_add_every_byte(&signer(), &raw);
     }
 }

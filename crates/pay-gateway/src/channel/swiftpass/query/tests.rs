@@ -7,8 +7,10 @@ use proptest::sample::select;
 
 use super::*;
 use crate::channel::scripted::{Script, ok};
-use crate::channel::swiftpass::tests::{before, forged, only, reply, swiftpass, vector, vectors};
-use crate::channel::swiftpass::{Signer, wire};
+use crate::channel::swiftpass::tests::{
+    app, before, forged, md5, only, reply, rsa, swiftpass, vector, vectors,
+};
+use crate::channel::swiftpass::wire;
 use crate::channel::{Channel, Query};
 
 const NUMBER: &str = "W1709251528510020000";
@@ -60,6 +62,17 @@ async fn a_query_asks_as_the_vector_does() {
     swiftpass.account.sign_agentno = None;
     swiftpass.query(&query()).await;
     let expected: Fields = vector("query_req").fields.iter().collect();
+    assert_eq!(only(&asked), expected);
+}
+
+#[tokio::test]
+async fn under_rsa_it_asks_as_that_vector_does() {
+    let (mut swiftpass, asked) = before(ok("")).await;
+    (swiftpass.account.sign_agentno, swiftpass.account.signer) = (None, app());
+    swiftpass.query(&query()).await;
+    let vectors = rsa().vectors;
+    let vector = vectors.iter().find(|v| v.name == "query_req").unwrap();
+    let expected: Fields = vector.fields.iter().collect();
     assert_eq!(only(&asked), expected);
 }
 
@@ -391,7 +404,7 @@ proptest! {
     #[test]
     fn nothing_signed_by_another_is_told(fields in fields()) {
         let mut signed: Fields = fields.iter().copied().collect();
-        Signer::md5("0".repeat(32).into()).unwrap().sign(&mut signed);
+        md5(&"0".repeat(32)).sign(&mut signed).unwrap();
         prop_assert!(read(wire::write(&signed)).is_err());
     }
 

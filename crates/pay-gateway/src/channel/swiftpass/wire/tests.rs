@@ -2,6 +2,8 @@ use proptest::collection::btree_map;
 use proptest::prelude::*;
 
 use super::*;
+use crate::channel::MAX_FIELDS;
+use crate::channel::swiftpass::Sealed;
 use crate::channel::swiftpass::tests::vectors;
 
 fn reason(raw: impl AsRef<[u8]>) -> &'static str {
@@ -142,11 +144,22 @@ fn size_and_number_of_fields_are_bounded() {
     let padding = |size: usize| format!("<xml><a>{}</a></xml>", "x".repeat(size - 18));
     assert_eq!(reason(padding(MAX_MESSAGE)), "accepted");
     assert_eq!(reason(padding(MAX_MESSAGE + 1)), "TOO_LARGE");
-    let full = numbered(MAX_FIELDS, "1");
+    let full = numbered(MAX_REPLY_FIELDS, "1");
     assert_eq!(reason(format!("<xml>{full}</xml>")), "accepted");
     for value in ["1", ""] {
-        let more = numbered(MAX_FIELDS + 1, value);
+        let more = numbered(MAX_REPLY_FIELDS + 1, value);
         assert_eq!(reason(format!("<xml>{more}</xml>")), "TOO_MANY_FIELDS");
+    }
+}
+
+#[test]
+fn a_callback_has_few_fields() {
+    for (fields, error) in [
+        (MAX_FIELDS, MessageError::MissingField("mch_id")),
+        (MAX_FIELDS + 1, MessageError::TooManyFields),
+    ] {
+        let xml = format!("<xml>{}</xml>", numbered(fields, "1"));
+        assert_eq!(Sealed::open(xml.as_bytes()).unwrap_err(), error);
     }
 }
 
