@@ -163,6 +163,11 @@ pub(crate) fn is_ipv4(text: &str) -> bool {
     text.parse::<Ipv4Addr>().is_ok()
 }
 
+/// Whether it may be a payer's code (付款码).
+pub(crate) fn is_auth_code(text: &str) -> bool {
+    (16..=24).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn is_line(line: &wire::LineItem) -> bool {
     (1..=64).contains(&line.sku.len()) && line.quantity > 0 && line.weight_grams >= 0
 }

@@ -1,6 +1,9 @@
 //! Between trade's values and its protos.
 
-use domain::{Attempt, Binding, Environment, Fulfilment, OrderKind, OrderStatus, PayType};
+use domain::{
+    Attempt, Binding, CanceledBy, Environment, Fen, Fulfilment, OrderKind, OrderStatus, OutTradeNo,
+    PayType, RefundOrigin, RefundState, RefundStatus, terminal,
+};
 use prost::Message;
 use proto::shop::v1 as shop;
 use proto::time::to_proto;
@@ -8,6 +11,7 @@ use proto::trade::v1 as wire;
 use store::{Row, StoreError};
 
 use crate::order::StoredOrder;
+use crate::refund::StoredRefund;
 
 pub(crate) fn order(order: &StoredOrder, environment: Environment) -> wire::Order {
     // What was stored at create is decoded by the version that wrote it or a later one.
@@ -46,6 +50,53 @@ pub(crate) fn order(order: &StoredOrder, environment: Environment) -> wire::Orde
                 paid_time: order.paid_at.map(to_proto),
                 amount_fen: order.amount.get(),
             }),
+        refund_status: refund_status(order.refund_status).into(),
+        refunded_fen: refunded(order).get(),
+        cancel_type: order
+            .state
+            .cancel_type()
+            .map_or(wire::CancelType::Unspecified, cancel_type)
+            .into(),
+        terminal_text: terminal::label(order.state.status(), order.fulfilment)
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}
+
+// All of it, even if a reversal brought the rest back.
+fn refunded(order: &StoredOrder) -> Fen {
+    match order.state.status() {
+        OrderStatus::Refunded => order.amount,
+        _ => order.refunded,
+    }
+}
+
+pub(crate) fn refund(refund: &StoredRefund, environment: Environment) -> wire::Refund {
+    let payment = refund.payment.map(|attempt| OutTradeNo {
+        order: refund.order,
+        attempt,
+        environment,
+    });
+    let reason = match refund.refusal.as_str() {
+        "" => &refund.reason,
+        refusal => refusal,
+    };
+    wire::Refund {
+        refund_no: refund.number(environment).to_string(),
+        order_no: refund.order.to_string(),
+        merchant_refund_no: refund.merchant_refund_no.clone(),
+        out_trade_no: payment.map(|number| number.to_string()).unwrap_or_default(),
+        amount_fen: refund.amount.get(),
+        state: refund_state(refund.state).into(),
+        origin: refund_origin(refund.origin).into(),
+        reason: reason.to_owned(),
+        failure: refund
+            .failure
+            .map_or_else(String::new, |failure| failure.name().to_owned()),
+        by: cancel_type(refund.by).into(),
+        create_time: Some(to_proto(refund.created_at)),
+        refunded_time: refund.refunded_at.map(to_proto),
+        evidence: refund.evidence.clone(),
     }
 }
 
@@ -103,6 +154,7 @@ pub(crate) fn settlement(
         scheme_version: row.int("scheme_version")?,
         paid_time: Some(to_proto(row.time("paid_at")?)),
         settle_time: Some(to_proto(row.time("settled_at")?)),
+        source: row.text("source")?,
     })
 }
 
@@ -118,6 +170,44 @@ pub(crate) fn status(status: OrderStatus) -> wire::OrderStatus {
         OrderStatus::Refunding => wire::OrderStatus::Refunding,
         OrderStatus::Refunded => wire::OrderStatus::Refunded,
         OrderStatus::RefundFailed => wire::OrderStatus::RefundFailed,
+    }
+}
+
+fn cancel_type(by: CanceledBy) -> wire::CancelType {
+    match by {
+        CanceledBy::System => wire::CancelType::System,
+        CanceledBy::Customer => wire::CancelType::Customer,
+        CanceledBy::Store => wire::CancelType::Store,
+    }
+}
+
+fn refund_status(status: RefundStatus) -> wire::RefundStatus {
+    match status {
+        RefundStatus::None => wire::RefundStatus::None,
+        RefundStatus::Requested => wire::RefundStatus::Requested,
+        RefundStatus::Processing => wire::RefundStatus::Processing,
+        RefundStatus::Failed => wire::RefundStatus::Failed,
+        RefundStatus::Succeeded => wire::RefundStatus::Succeeded,
+        RefundStatus::Rejected => wire::RefundStatus::Rejected,
+    }
+}
+
+fn refund_state(state: RefundState) -> wire::RefundState {
+    match state {
+        RefundState::Requested => wire::RefundState::Requested,
+        RefundState::Processing => wire::RefundState::Processing,
+        RefundState::Rejected => wire::RefundState::Rejected,
+        RefundState::Succeeded => wire::RefundState::Succeeded,
+        RefundState::Failed => wire::RefundState::Failed,
+    }
+}
+
+fn refund_origin(origin: RefundOrigin) -> wire::RefundOrigin {
+    match origin {
+        RefundOrigin::Asked => wire::RefundOrigin::Asked,
+        RefundOrigin::Rejection => wire::RefundOrigin::Rejection,
+        RefundOrigin::Late => wire::RefundOrigin::Late,
+        RefundOrigin::Surplus => wire::RefundOrigin::Surplus,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{IllegalTransition, OrderNo};
+use domain::{Fen, IllegalTransition, OrderNo, OutTradeNo, RefundNo};
 use mesh::{ErrorKind, Fault};
 use store::{CommitError, StoreError};
 use work::Violations;
@@ -47,8 +47,16 @@ pub enum TradeError {
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
     /// Another payment is live.
-    #[error("order {0} is being paid in another way")]
-    PaymentInProgress(OrderNo),
+    #[error("order {order} is being paid already, and that payment is to be closed first")]
+    PaymentInProgress {
+        /// Which order.
+        order: OrderNo,
+        /// When the channel closes the live payment at the earliest.
+        retry_after: Duration,
+    },
+    /// A payment of an order that trade never asked for.
+    #[error("payment {0} is not on record: nobody here asked for it")]
+    PaymentUnknown(OutTradeNo),
     /// The payment could not begin.
     #[error("the payment of order {order} was refused: {reason}")]
     PaymentRefused {
@@ -57,6 +65,15 @@ pub enum TradeError {
         /// Why, as pay-gateway says it.
         reason: String,
     },
+    /// No such refund.
+    #[error("refund {0} does not exist")]
+    RefundNotFound(String),
+    /// The caller's number is taken by a refund with another content.
+    #[error("merchant_refund_no is taken by {0}, which was asked for with another content")]
+    RefundDiffers(RefundNo),
+    /// More would go back than is left.
+    #[error("{1} fen of order {0} are left to refund")]
+    RefundTooMuch(OrderNo, Fen),
     /// This process may not give out order numbers now.
     #[error("no node number is leased")]
     NoNodeNumber,
@@ -94,8 +111,6 @@ impl From<TradeError> for tonic::Status {
 
 // How soon a caller may ask again.
 const SOON: Duration = Duration::from_secs(1);
-// The earliest a channel closes what is being paid.
-const EARLIEST_CLOSE: Duration = Duration::from_mins(5);
 
 impl TradeError {
     /// Whether another write came first, so that the decision is to be taken again.
@@ -138,12 +153,21 @@ impl TradeError {
             Self::Illegal(illegal) => precondition("ILLEGAL_TRANSITION")
                 .with("from", illegal.from)
                 .with("event", illegal.event),
-            Self::PaymentInProgress(_) => {
-                precondition("PAYMENT_IN_PROGRESS").retry_after(EARLIEST_CLOSE)
+            Self::PaymentInProgress { retry_after, .. } => {
+                precondition("PAYMENT_IN_PROGRESS").retry_after(*retry_after)
             }
+            Self::PaymentUnknown(_) => Fault::new(ErrorKind::Internal, "PAYMENT_UNKNOWN", &text),
             Self::PaymentRefused { reason, .. } => {
                 precondition("PAYMENT_REFUSED").with("payment_reason", reason)
             }
+            Self::RefundNotFound(number) => {
+                Fault::new(ErrorKind::NotFound, "REFUND_NOT_FOUND", &text).with("number", number)
+            }
+            Self::RefundDiffers(refund) => Fault::new(ErrorKind::Exists, "REFUND_DIFFERS", &text)
+                .with("refund_no", refund.to_string()),
+            Self::RefundTooMuch(order, left) => precondition("REFUND_TOO_MUCH")
+                .with("order_no", order.to_string())
+                .with("left_fen", left),
             Self::NoNodeNumber => unavailable("NO_NODE_NUMBER"),
             Self::Contended(_) => {
                 Fault::new(ErrorKind::Conflict, "ORDER_CONTENDED", &text).retry_after(SOON)

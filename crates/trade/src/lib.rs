@@ -3,6 +3,7 @@
 //! Called by clients; calls shop-center (may this shop sell), pay-gateway (payments and
 //! their feed) and, from its settlement job, rate. Owns orders, their story, settlements.
 
+mod attempt;
 mod config;
 mod content;
 mod convert;
@@ -12,11 +13,17 @@ mod numbers;
 mod order;
 mod peers;
 mod queries;
+mod refund;
 mod service;
 mod watch;
 
 mod job {
+    pub(crate) mod bind_limit;
     pub(crate) mod pay_confirm;
+    pub(crate) mod pay_limit;
+    pub(crate) mod refund_drive;
+    pub(crate) mod refund_review;
+    pub(crate) mod revoke;
     pub(crate) mod settle;
     pub(crate) mod subscribe;
 }
@@ -111,7 +118,12 @@ impl Trade {
     /// What obligations trade works off.
     pub fn jobs(&self) -> Vec<Arc<dyn Job>> {
         vec![
+            Arc::new(job::bind_limit::BindLimit(self.clone())),
+            Arc::new(job::pay_limit::PayLimit(self.clone())),
             Arc::new(job::pay_confirm::PayConfirm(self.clone())),
+            Arc::new(job::revoke::Revoke(self.clone())),
+            Arc::new(job::refund_drive::RefundDrive(self.clone())),
+            Arc::new(job::refund_review::RefundReview(self.clone())),
             Arc::new(job::settle::Settle(self.clone())),
         ]
     }

@@ -1,5 +1,8 @@
 //! An order as it is stored, and the one way its row changes: with a line of its story.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use domain::obligation::{Change, owed_by_order};
@@ -28,6 +31,8 @@ pub(crate) struct StoredOrder {
     pub(crate) details: Vec<u8>,
     pub(crate) state: OrderState,
     pub(crate) refund_status: RefundStatus,
+    /// What went back, surplus money left out.
+    pub(crate) refunded: Fen,
     pub(crate) fulfilment: Fulfilment,
     pub(crate) binding: Binding,
     pub(crate) payer_id: Option<String>,
@@ -58,6 +63,9 @@ pub(crate) struct Line {
 
 // Longer than the call to pay-gateway may take: after that somebody must ask.
 const CONFIRM_AFTER: Duration = Duration::from_secs(15);
+
+/// Where the parts of [`StoredOrder::part_besides`] begin: above every attempt.
+pub(crate) const BESIDES: i32 = 10_000;
 
 static CREATED: Guard = Guard {
     insert: &queries::ORDERS_INSERT,
@@ -136,6 +144,12 @@ impl StoredOrder {
         (self.no.get(), i32::from(payment.get()))
     }
 
+    /// The key of what is owed about a payment besides: closing it because another one paid,
+    /// settling its reversal.
+    pub(crate) fn part_besides(&self, payment: Attempt) -> (i64, i32) {
+        (self.no.get(), BESIDES + i32::from(payment.get()))
+    }
+
     /// The write that creates it, at version 1, with its first line and what it owes.
     pub(crate) fn create(&self, line: &Line) -> Write {
         let guard = row![
@@ -153,6 +167,7 @@ impl StoredOrder {
             self.state.payment().map(Attempt::get),
             CanceledBy::to_column(self.state.canceled_by()),
             self.refund_status.code(),
+            self.refunded.get(),
             self.fulfilment.code(),
             self.binding.code(),
             self.payer_id.clone(),
@@ -194,6 +209,7 @@ impl StoredOrder {
             to.state.payment().map(Attempt::get),
             CanceledBy::to_column(to.state.canceled_by()),
             to.refund_status.code(),
+            to.refunded.get(),
             to.fulfilment.code(),
             to.binding.code(),
             to.payer_id.clone(),
@@ -268,6 +284,7 @@ impl StoredOrder {
                 .map_err(|e| row.corrupt("status", e))?,
             refund_status: RefundStatus::from_code(row.small("refund_status")?)
                 .map_err(unknown("refund_status"))?,
+            refunded: Fen::new(row.int("refunded")?),
             fulfilment: Fulfilment::from_code(row.small("fulfilment")?)
                 .map_err(unknown("fulfilment"))?,
             binding: Binding::from_code(row.small("binding")?).map_err(unknown("binding"))?,

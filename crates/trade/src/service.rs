@@ -1,5 +1,6 @@
 //! The RPCs: decode, call, encode.
 
+use domain::Fulfilment;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use proto::trade::v1 as wire;
@@ -8,12 +9,21 @@ use tokio::sync::mpsc;
 use tonic::{Request, Response, Status};
 
 use crate::content::order_no;
+use crate::error::TradeError;
 use crate::{Trade, convert, flow};
 
 /// `paymesh.trade.v1.TradeService`.
 pub struct Service(pub(crate) Trade);
 
 type Answer<T> = Result<Response<T>, Status>;
+
+impl Service {
+    async fn advance(&self, no: &str, to: Fulfilment) -> Result<Option<wire::Order>, TradeError> {
+        let trade = &self.0.0;
+        let order = flow::fulfil::advance(trade, no, to).await?;
+        Ok(Some(convert::order(&order, trade.environment)))
+    }
+}
 
 #[tonic::async_trait]
 impl TradeService for Service {
@@ -114,5 +124,155 @@ impl TradeService for Service {
         Ok(Response::new(
             flow::timeline::timeline(&self.0.0, no).await?,
         ))
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<wire::CancelOrderRequest>,
+    ) -> Answer<wire::CancelOrderResponse> {
+        let trade = &self.0.0;
+        let order = flow::cancel::cancel(trade, request.into_inner()).await?;
+        let order = Some(convert::order(&order, trade.environment));
+        Ok(Response::new(wire::CancelOrderResponse { order }))
+    }
+
+    async fn request_refund(
+        &self,
+        request: Request<wire::RequestRefundRequest>,
+    ) -> Answer<wire::RequestRefundResponse> {
+        let trade = &self.0.0;
+        let requested = flow::request_refund::request(trade, request.into_inner()).await?;
+        let (order, refund) = (&requested.order, &requested.refund);
+        Ok(Response::new(wire::RequestRefundResponse {
+            refund: Some(convert::refund(refund, trade.environment)),
+            order: Some(convert::order(order, trade.environment)),
+            created: requested.created,
+        }))
+    }
+
+    async fn approve_refund(
+        &self,
+        request: Request<wire::ApproveRefundRequest>,
+    ) -> Answer<wire::ApproveRefundResponse> {
+        let trade = &self.0.0;
+        let request = request.into_inner();
+        let (refund, order) = flow::review_refund::approve(trade, &request.refund_no).await?;
+        Ok(Response::new(wire::ApproveRefundResponse {
+            refund: Some(convert::refund(&refund, trade.environment)),
+            order: Some(convert::order(&order, trade.environment)),
+        }))
+    }
+
+    async fn reject_refund(
+        &self,
+        request: Request<wire::RejectRefundRequest>,
+    ) -> Answer<wire::RejectRefundResponse> {
+        let trade = &self.0.0;
+        let request = request.into_inner();
+        let (refund, order) = flow::review_refund::reject(trade, &request).await?;
+        Ok(Response::new(wire::RejectRefundResponse {
+            refund: Some(convert::refund(&refund, trade.environment)),
+            order: Some(convert::order(&order, trade.environment)),
+        }))
+    }
+
+    async fn retry_refund(
+        &self,
+        request: Request<wire::RetryRefundRequest>,
+    ) -> Answer<wire::RetryRefundResponse> {
+        let trade = &self.0.0;
+        let request = request.into_inner();
+        let (refund, order) = flow::review_refund::retry(trade, &request.refund_no).await?;
+        Ok(Response::new(wire::RetryRefundResponse {
+            refund: Some(convert::refund(&refund, trade.environment)),
+            order: Some(convert::order(&order, trade.environment)),
+        }))
+    }
+
+    async fn confirm_refund(
+        &self,
+        request: Request<wire::ConfirmRefundRequest>,
+    ) -> Answer<wire::ConfirmRefundResponse> {
+        let trade = &self.0.0;
+        let request = request.into_inner();
+        let (refund, order) = flow::review_refund::confirm(trade, &request).await?;
+        Ok(Response::new(wire::ConfirmRefundResponse {
+            refund: Some(convert::refund(&refund, trade.environment)),
+            order: Some(convert::order(&order, trade.environment)),
+        }))
+    }
+
+    async fn get_refund(
+        &self,
+        request: Request<wire::GetRefundRequest>,
+    ) -> Answer<wire::GetRefundResponse> {
+        let trade = &self.0.0;
+        let refund = flow::get_refund::get(trade, &request.into_inner()).await?;
+        let refund = Some(convert::refund(&refund, trade.environment));
+        Ok(Response::new(wire::GetRefundResponse { refund }))
+    }
+
+    async fn accept_order(
+        &self,
+        request: Request<wire::AcceptOrderRequest>,
+    ) -> Answer<wire::AcceptOrderResponse> {
+        let no = request.into_inner().order_no;
+        let order = self.advance(&no, Fulfilment::Accepted).await?;
+        Ok(Response::new(wire::AcceptOrderResponse { order }))
+    }
+
+    async fn queue_order(
+        &self,
+        request: Request<wire::QueueOrderRequest>,
+    ) -> Answer<wire::QueueOrderResponse> {
+        let no = request.into_inner().order_no;
+        let order = self.advance(&no, Fulfilment::NotPrepared).await?;
+        Ok(Response::new(wire::QueueOrderResponse { order }))
+    }
+
+    async fn prepare_order(
+        &self,
+        request: Request<wire::PrepareOrderRequest>,
+    ) -> Answer<wire::PrepareOrderResponse> {
+        let no = request.into_inner().order_no;
+        let order = self.advance(&no, Fulfilment::Prepared).await?;
+        Ok(Response::new(wire::PrepareOrderResponse { order }))
+    }
+
+    async fn dispatch_order(
+        &self,
+        request: Request<wire::DispatchOrderRequest>,
+    ) -> Answer<wire::DispatchOrderResponse> {
+        let no = request.into_inner().order_no;
+        let order = self.advance(&no, Fulfilment::AwaitingPickup).await?;
+        Ok(Response::new(wire::DispatchOrderResponse { order }))
+    }
+
+    async fn pick_up_order(
+        &self,
+        request: Request<wire::PickUpOrderRequest>,
+    ) -> Answer<wire::PickUpOrderResponse> {
+        let no = request.into_inner().order_no;
+        let order = self.advance(&no, Fulfilment::PickedUp).await?;
+        Ok(Response::new(wire::PickUpOrderResponse { order }))
+    }
+
+    async fn deliver_order(
+        &self,
+        request: Request<wire::DeliverOrderRequest>,
+    ) -> Answer<wire::DeliverOrderResponse> {
+        let no = request.into_inner().order_no;
+        let order = self.advance(&no, Fulfilment::Delivered).await?;
+        Ok(Response::new(wire::DeliverOrderResponse { order }))
+    }
+
+    async fn reject_order(
+        &self,
+        request: Request<wire::RejectOrderRequest>,
+    ) -> Answer<wire::RejectOrderResponse> {
+        let trade = &self.0.0;
+        let order = flow::reject::reject(trade, &request.into_inner()).await?;
+        let order = Some(convert::order(&order, trade.environment));
+        Ok(Response::new(wire::RejectOrderResponse { order }))
     }
 }

@@ -1,2 +1,3 @@
 -- attempts/get
-SELECT attempt, pay_type, paid_at FROM attempts WHERE order_no = ? AND attempt = ?
+SELECT attempt, pay_type, paid_at, payment_version
+FROM attempts WHERE order_no = ? AND attempt = ?

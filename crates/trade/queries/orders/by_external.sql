@@ -1,3 +1,3 @@
 -- orders/by_external
-SELECT order_no, merchant_id, shop_id, merchant_order_no, content, amount, kind, description, client_ip, details, status, attempt, canceled_by, refund_status, fulfilment, binding, payer_id, pay_type, paid_at, external_platform, external_no, late_money, bind_limit_at, pay_limit_at, version, created_at
+SELECT order_no, merchant_id, shop_id, merchant_order_no, content, amount, kind, description, client_ip, details, status, attempt, canceled_by, refund_status, refunded, fulfilment, binding, payer_id, pay_type, paid_at, external_platform, external_no, late_money, bind_limit_at, pay_limit_at, version, created_at
 FROM orders WHERE external_platform = ? AND external_no = ?

@@ -1,26 +1,22 @@
-//! What a payment did reaches its order: by the reply of an RPC and by the feed, through
-//! this one transition, which is idempotent.
+//! What a payment did reaches its order: by the reply of an RPC, by the question of a job and
+//! by the feed, through this one transition, which is idempotent. Facts come twice, and are a
+//! line; what was true before a fact that is known already is not even that.
 
-use domain::{Consequence, ObligationKind, OrderFact, OrderNo, OrderStatus, Step};
+mod refunds;
+mod told;
+
+use domain::{Consequence, ObligationKind, OrderFact, OrderNo, OrderState, OrderStatus};
 use jiff::Timestamp;
 use store::{Value, Write, row};
-use tracing::{error, info};
+use tracing::{debug, info};
 
+use crate::attempt::StoredAttempt;
 use crate::error::TradeError;
 use crate::order::{Line, StoredOrder};
 use crate::{Inner, flow, queries};
 
-/// A fact about a payment, and how it came.
-#[derive(Debug, Clone)]
-pub(crate) struct Told {
-    pub(crate) fact: OrderFact,
-    /// The channel's time of payment, if it paid.
-    pub(crate) paid_at: Option<Timestamp>,
-    pub(crate) actor: &'static str,
-    pub(crate) detail: String,
-    /// Who found money that neither a callback nor a reply told of: a remedy (补单).
-    pub(crate) remedy: Option<&'static str>,
-}
+use refunds::Refunds;
+pub(crate) use told::Told;
 
 /// Takes the fact into the order; answers the order as it then is.
 pub(crate) async fn confirm(
@@ -38,59 +34,125 @@ pub(crate) async fn confirm(
     Err(TradeError::Contended(no))
 }
 
+// What is read besides the order is read after it: should it have changed since, so has the
+// order, and the write finds that out.
 async fn take(trade: &Inner, order: &StoredOrder, told: &Told) -> Result<StoredOrder, TradeError> {
+    let stored = match told.payment() {
+        Some(payment) => StoredAttempt::get(&trade.db, order.no, payment).await?,
+        None => None,
+    };
+    if stored.is_some_and(|attempt| attempt.outdates(told.version)) {
+        debug!(order = %order.no, version = told.version, event = told.fact.name(), "outdated");
+        return Ok(order.clone());
+    }
     let now = trade.db.clock().now();
-    let step = order.state.fact(told.fact, &order.late_money);
-    let mut to = order.next();
-    if let Step::Moved(state, _) = &step {
-        to.state = *state;
-        enter(order, &mut to, told, now);
+    let fact = counted(told.fact, stored);
+    let attempt = match stored {
+        Some(attempt) => Some(attempt),
+        None => unasked(trade, order, told)?,
+    };
+    let attempt = attempt.map(|attempt| attempt.told(told.version, told.paid(now)));
+    let step = order.state.fact(fact, &order.late_money);
+    let owed = step.owed().map_or(&[][..], Vec::as_slice);
+    let mut to = entered(order, step.moved_to(), attempt);
+    let refunds = Refunds::of(trade, order, owed, now).await?;
+    if let Some(refunds) = &refunds {
+        refunds.show(&mut to)?;
     }
     let line = Line {
-        event: told.fact.name(),
+        event: fact.name(),
         actor: told.actor,
         detail: told.detail.clone(),
     };
     let mut write = order.change("order/confirm", &to, &line, now);
-    if let OrderFact::Succeeded { payment } = told.fact {
-        let paid = row![order.no.get(), payment.get(), told.paid_at.unwrap_or(now)];
-        write = write.update(&queries::ATTEMPTS_PAY, paid);
+    if let Some(attempt) = attempt {
+        write = match stored {
+            Some(_) => attempt.told_in(write, order.no),
+            None => attempt.insert_into(write, order.no, now),
+        };
     }
-    if let Some(remedy) = remedy(order, &to, told, step.owed()) {
+    if let Some(remedy) = remedy(order, &to, told, owed) {
         write = write.insert(&queries::REMEDIES_INSERT, [remedy, row![now]].concat());
     }
-    for consequence in step.owed().into_iter().flatten() {
+    if let Some(refunds) = refunds {
+        write = refunds.write(write);
+    }
+    for consequence in owed {
         write = owe(write, order, *consequence, now);
     }
     trade.db.submit(write).await?;
     trade.watched.ring(order.no);
+    flow::alarms(order.no, owed);
     info!(order = %order.no, from = %order.state.status(), to = %to.state.status(), event = line.event, "order");
     Ok(to)
 }
 
-// What comes with a new state besides it.
-fn enter(order: &StoredOrder, to: &mut StoredOrder, told: &Told, now: Timestamp) {
-    if to.state.status() == OrderStatus::Paid && !order.state.status().is_paid_or_later() {
-        to.paid_at = Some(told.paid_at.unwrap_or(now));
-        to.fulfilment = to.kind.fulfilment_once_paid();
+// Money of a payment that is not on record here: no order is lost, so it is put on record. Of
+// other facts about one there is a line and no more.
+fn unasked(
+    trade: &Inner,
+    order: &StoredOrder,
+    told: &Told,
+) -> Result<Option<StoredAttempt>, TradeError> {
+    let OrderFact::Succeeded { payment } = told.fact else {
+        return Ok(None);
+    };
+    let unknown = TradeError::PaymentUnknown(order.out_trade_no(payment, trade.environment));
+    let pay_type = told.pay_type.ok_or(unknown)?;
+    Ok(Some(StoredAttempt::new(payment, pay_type)))
+}
+
+// Money that was gone before anybody here had counted it: the payment is merely dead.
+fn counted(fact: OrderFact, attempt: Option<StoredAttempt>) -> OrderFact {
+    let is_counted = attempt.is_some_and(|attempt| attempt.paid_at.is_some());
+    match fact {
+        OrderFact::Reversed { payment } if !is_counted => OrderFact::Dead { payment },
+        fact => fact,
     }
 }
 
-// The row of a remedy: for money found without its callback, and for late money.
+// The order in its new state, if there is one, with what comes with that besides.
+fn entered(
+    order: &StoredOrder,
+    state: Option<OrderState>,
+    attempt: Option<StoredAttempt>,
+) -> StoredOrder {
+    let mut to = StoredOrder {
+        state: state.unwrap_or(order.state),
+        ..order.next()
+    };
+    let status = to.state.status();
+    if order.state.status().is_paid_or_later() || !status.is_paid_or_later() {
+        return to;
+    }
+    // It need not be the payment that was under way last.
+    to.paid_at = attempt.and_then(|attempt| attempt.paid_at);
+    to.pay_type = attempt.map(|attempt| attempt.pay_type);
+    if status == OrderStatus::Paid {
+        to.fulfilment = to.kind.fulfilment_once_paid();
+    }
+    to
+}
+
+// The row of a remedy: for money found without its callback, for late money, and for counted
+// money that went back.
 fn remedy(
     order: &StoredOrder,
     to: &StoredOrder,
     told: &Told,
-    owed: Option<&Vec<Consequence>>,
+    owed: &[Consequence],
 ) -> Option<Vec<Value>> {
-    let OrderFact::Succeeded { payment } = told.fact else {
-        return None;
+    let payment = told.payment()?;
+    let is_owed = owed.contains(&Consequence::Remedy(payment));
+    let is_news = to.state != order.state || owed.contains(&Consequence::SurplusRefund(payment));
+    let finder = match told.fact {
+        OrderFact::Succeeded { .. } => {
+            let found = told.remedy.filter(|_| is_news);
+            found.or(is_owed.then_some("LATE"))?
+        }
+        _ if is_owed => told.remedy.unwrap_or("REVERSED"),
+        _ => return None,
     };
-    let late = owed?
-        .iter()
-        .any(|each| matches!(each, Consequence::Remedy(_)));
-    let found = told.remedy.filter(|_| to.state != order.state);
-    let finder = found.or(late.then_some("LATE"))?;
     let evidence: String = told.detail.chars().take(255).collect();
     Some(row![
         order.no.get(),
@@ -104,26 +166,19 @@ fn remedy(
 }
 
 fn owe(write: Write, order: &StoredOrder, consequence: Consequence, now: Timestamp) -> Write {
-    let arm = |write: Write, kind: ObligationKind, payment| {
-        write.arm(kind.code(), order.part(payment), now)
-    };
+    let settle = ObligationKind::Settle.code();
     match consequence {
-        Consequence::Settle(payment) | Consequence::SettleReversal(payment) => {
-            arm(write, ObligationKind::Settle, payment)
+        Consequence::Settle(payment) => write.arm(settle, order.part(payment), now),
+        Consequence::SettleReversal(payment) => write.arm(settle, order.part_besides(payment), now),
+        Consequence::ClosePayment(payment) => {
+            let revoke = ObligationKind::Revoke.code();
+            write.arm(revoke, order.part_besides(payment), now)
         }
-        Consequence::LateRefund(payment) | Consequence::SurplusRefund(payment) => {
-            arm(write, ObligationKind::RefundDrive, payment)
-        }
-        Consequence::ClosePayment(payment) => arm(write, ObligationKind::Revoke, payment),
-        // Its row stands in the same write.
-        Consequence::Remedy(_) => write,
-        Consequence::FailOpenRefunds(payment) => {
-            error!(order = %order.no, attempt = payment.get(), ?consequence, "needs a person");
-            write
-        }
-        Consequence::Alarm(alarm) => {
-            error!(order = %order.no, alarm = alarm.name(), "alarm");
-            write
-        }
+        // Their rows stand in the same write; an alarm follows it.
+        Consequence::Alarm(_)
+        | Consequence::Remedy(_)
+        | Consequence::LateRefund(_)
+        | Consequence::SurplusRefund(_)
+        | Consequence::FailOpenRefunds(_) => write,
     }
 }

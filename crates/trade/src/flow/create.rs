@@ -1,6 +1,6 @@
 //! `CreateOrder`: the merchant's number decides; a repeat is answered with the order.
 
-use domain::{Binding, Fulfilment, LateMoney, LateMoneyPolicy, OrderState, RefundStatus};
+use domain::{Binding, Fen, Fulfilment, LateMoney, LateMoneyPolicy, OrderState, RefundStatus};
 use prost::Message;
 use proto::shop::v1::{self as shop, GetShopResponse, ShopStatus};
 use proto::trade::v1 as wire;
@@ -98,6 +98,7 @@ fn new_order(
             OrderState::CREATED
         },
         refund_status: RefundStatus::None,
+        refunded: Fen::ZERO,
         fulfilment: match &external {
             Some(_) => content.kind.fulfilment_once_paid(),
             None => Fulfilment::PendingAccept,

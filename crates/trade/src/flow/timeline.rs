@@ -5,9 +5,11 @@ use proto::trade::v1::GetTimelineResponse;
 use store::row;
 
 use crate::error::TradeError;
+use crate::refund::StoredRefund;
 use crate::{Inner, convert, flow, queries};
 
-/// The order, its lines, what was settled for it and what was found without a callback.
+/// The order, its lines, its refunds, what was settled for it and what was found without a
+/// callback.
 pub(crate) async fn timeline(
     trade: &Inner,
     no: OrderNo,
@@ -23,6 +25,7 @@ pub(crate) async fn timeline(
     let remedied = db
         .fetch_all(&queries::REMEDIES_LIST, row![no.get()])
         .await?;
+    let refunds = StoredRefund::of_order(db, no).await?;
     let settled = settled
         .iter()
         .map(|row| convert::settlement(&order, row, environment));
@@ -34,5 +37,9 @@ pub(crate) async fn timeline(
         settlements: settled.collect::<Result<_, _>>()?,
         remedies: remedied.collect::<Result<_, _>>()?,
         order: Some(convert::order(&order, environment)),
+        refunds: refunds
+            .iter()
+            .map(|refund| convert::refund(refund, environment))
+            .collect(),
     })
 }

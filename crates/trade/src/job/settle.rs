@@ -1,27 +1,21 @@
-//! settle: each charge is settled once, at the rate in force when it was paid. Without a
-//! rate it waits; it never guesses one.
+//! settle: each charge is settled once, at the rate in force when it was paid; each refund
+//! and reversal gives its share back once. Without a rate it waits; it never guesses one.
+
+mod charge;
+mod give_back;
+mod ledger;
 
 use async_trait::async_trait;
-use domain::{Attempt, EffectiveRate, Fen, ObligationKind, OrderNo, Ppm, Settlement};
-use jiff::Timestamp;
-use proto::rate::v1::GetEffectiveRateRequest;
-use proto::time::to_proto;
+use domain::{Attempt, ObligationKind, OrderNo, RefundNo};
 use store::obligation::Claimed;
-use store::{Guard, Write, row};
 use work::{Job, Verdict};
 
-use crate::error::TradeError;
-use crate::order::StoredOrder;
-use crate::{Inner, Trade, convert, flow, queries};
+use crate::Trade;
+use crate::order::BESIDES;
+use crate::refund::SETTLED_REFUND;
 
 /// The job of [`ObligationKind::Settle`].
 pub(crate) struct Settle(pub(crate) Trade);
-
-static SETTLED: Guard = Guard {
-    insert: &queries::SETTLEMENTS_INSERT,
-    winner: &queries::SETTLEMENTS_WINNER,
-    key: &[0, 1],
-};
 
 #[async_trait]
 impl Job for Settle {
@@ -34,93 +28,65 @@ impl Job for Settle {
     }
 
     async fn run(&self, owed: &Claimed) -> Verdict {
-        match settle(&self.0.0, owed).await {
-            Ok(verdict) => verdict,
-            Err(error) => Verdict::Retry(error.to_string()),
+        let trade = &self.0.0;
+        let settled = match Settled::read(owed.subject, owed.part) {
+            Some(Settled::Charge(order, payment)) => charge::settle(trade, (order, payment)).await,
+            Some(Settled::Refund(no)) => give_back::refund(trade, no, owed).await,
+            Some(Settled::Reversal(order, payment)) => {
+                give_back::reversal(trade, (order, payment), owed).await
+            }
+            None => return Verdict::give_up("its key is no payment and no refund"),
+        };
+        settled.unwrap_or_else(Verdict::retry)
+    }
+}
+
+// What is to be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Charge(OrderNo, Attempt),
+    Refund(RefundNo),
+    Reversal(OrderNo, Attempt),
+}
+
+impl Settled {
+    fn read(subject: i64, part: i32) -> Option<Self> {
+        if part == SETTLED_REFUND {
+            return RefundNo::try_from(subject).ok().map(Self::Refund);
         }
+        let order = OrderNo::try_from(subject).ok()?;
+        let payment = |part: i32| Attempt::try_from(i64::from(part)).ok();
+        if part >= BESIDES {
+            return Some(Self::Reversal(order, payment(part - BESIDES)?));
+        }
+        Some(Self::Charge(order, payment(part)?))
     }
 }
 
-async fn settle(trade: &Inner, owed: &Claimed) -> Result<Verdict, TradeError> {
-    let (Ok(no), Ok(attempt)) = (
-        OrderNo::try_from(owed.subject),
-        Attempt::try_from(i64::from(owed.part)),
-    ) else {
-        return Ok(Verdict::GiveUp("its key is no payment".to_owned()));
-    };
-    let order = flow::load(&trade.db, no).await?;
-    let key = row![no.get(), attempt.get()];
-    let charge = trade.db.fetch_optional(&queries::ATTEMPTS_GET, key).await?;
-    let Some(paid_at) = charge
-        .map(|row| row.opt_time("paid_at"))
-        .transpose()?
-        .flatten()
-    else {
-        return Ok(Verdict::GiveUp(
-            "its payment is not on record as paid".to_owned(),
-        ));
-    };
-    let rate = rate(trade, &order, paid_at).await?;
-    match rate.settle(order.amount) {
-        Ok(settled) => record(trade, &order, (attempt, paid_at), (&rate, settled)).await,
-        Err(error) => Ok(Verdict::GiveUp(error.to_string())),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: i64 = 261_120_325_230_040_102;
+
+    #[test]
+    fn a_key_says_what_is_to_be_settled() {
+        let order = OrderNo::try_from(SUBJECT).unwrap();
+        let attempt = |number| Attempt::new(number).unwrap();
+        let refund = RefundNo::try_from(SUBJECT).unwrap();
+        for (part, settled) in [
+            (0, Some(Settled::Charge(order, attempt(0)))),
+            (9_999, Some(Settled::Charge(order, attempt(9_999)))),
+            (10_000, Some(Settled::Reversal(order, attempt(0)))),
+            (19_999, Some(Settled::Reversal(order, attempt(9_999)))),
+            (-1, Some(Settled::Refund(refund))),
+            (20_000, None),
+            (-2, None),
+            (i32::MIN, None),
+        ] {
+            assert_eq!(Settled::read(SUBJECT, part), settled, "{part}");
+        }
+        assert_eq!(Settled::read(7, 0), None);
+        assert_eq!(Settled::read(-7, -1), None);
     }
-}
-
-async fn rate(
-    trade: &Inner,
-    order: &StoredOrder,
-    paid_at: Timestamp,
-) -> Result<EffectiveRate, TradeError> {
-    let request = GetEffectiveRateRequest {
-        shop_id: order.shop_id,
-        pay_type: order
-            .pay_type
-            .map_or(0, |pay_type| convert::pay_type(pay_type).into()),
-        at_time: Some(to_proto(paid_at)),
-    };
-    let answer = trade
-        .peers
-        .rates
-        .clone()
-        .get_effective_rate(request)
-        .await?
-        .into_inner();
-    let rate = answer.rate.unwrap_or_default();
-    let ppm = u32::try_from(rate.rate_ppm)
-        .ok()
-        .and_then(|ppm| Ppm::new(ppm).ok());
-    let ppm = ppm.ok_or_else(|| tonic::Status::internal("rate: rate_ppm is out of range"))?;
-    Ok(EffectiveRate {
-        scheme_version: rate.scheme_version,
-        rate: ppm,
-        min: Fen::new(rate.min_fee_fen),
-        cap: rate.cap_fee_fen.map(Fen::new),
-    })
-}
-
-async fn record(
-    trade: &Inner,
-    order: &StoredOrder,
-    (attempt, paid_at): (Attempt, Timestamp),
-    (rate, settled): (&EffectiveRate, Settlement),
-) -> Result<Verdict, TradeError> {
-    let guard = row![
-        order.no.get(),
-        format!("charge:{attempt}"),
-        settled.gross.get(),
-        settled.fee.get(),
-        settled.net.get(),
-        rate.rate.get(),
-        rate.scheme_version,
-        attempt.get(),
-        paid_at,
-        trade.db.clock().now()
-    ];
-    let owed = (order.no.get(), i32::from(attempt.get()));
-    let write =
-        Write::new("settlement/record", &SETTLED, guard).end(ObligationKind::Settle.code(), owed);
-    // If it was settled before, what is still owed is not.
-    let won = trade.db.wins(write).await?;
-    Ok(if won { Verdict::Done } else { Verdict::Moot })
 }

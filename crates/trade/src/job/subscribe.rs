@@ -1,36 +1,81 @@
 //! trade's side of pay-gateway's feed: each event is taken into its order.
 
 use async_trait::async_trait;
-use domain::{OrderFact, OrderNo};
+use domain::{OrderFact, OrderNo, RefundNo};
 use prost::Message;
-use proto::gateway::v1::{Finder, PaymentEvent, PaymentFact};
+use proto::gateway::v1::{Finder, PaymentEvent, PaymentFact, RefundEvent};
 use proto::time::from_proto;
 use store::feed::Sequenced;
 use work::{Applied, Handler};
 
-use crate::Trade;
 use crate::error::TradeError;
-use crate::flow::confirm::{Told, confirm};
+use crate::flow::confirm::{self, confirm};
+use crate::flow::refunded::{self, refunded};
+use crate::flow::review_refund;
+use crate::{Trade, convert};
 
-/// Takes payment events into orders.
+const PAYMENT: &str = "paymesh.gateway.v1.PaymentEvent";
+const REFUND: &str = "paymesh.gateway.v1.RefundEvent";
+
+/// Takes what pay-gateway tells of payments and refunds into orders.
 pub(crate) struct Payments(pub(crate) Trade);
 
 #[async_trait]
 impl Handler for Payments {
     async fn apply(&self, event: &Sequenced) -> Applied {
-        let (order, told) = match read(event) {
-            Ok(read) => read,
-            Err(why) => return Applied::Poison(why),
+        let taken = match event.kind.as_str() {
+            PAYMENT => self.payment(event).await,
+            REFUND => self.refund(event).await,
+            other => return Applied::Poison(format!("nobody here takes in a {other}")),
         };
-        match confirm(&self.0.0, order, &told).await {
-            Ok(_) => Applied::Done,
-            Err(error @ TradeError::OrderNotAccepted(_)) => Applied::Poison(error.to_string()),
+        match taken {
+            Ok(applied) => applied,
+            Err(error) if is_poison(&error) => Applied::Poison(error.to_string()),
             Err(error) => Applied::Retry(error.to_string()),
         }
     }
 }
 
-fn read(event: &Sequenced) -> Result<(OrderNo, Told), String> {
+// What makes no sense, or was never asked for here: it will not come by waiting.
+fn is_poison(error: &TradeError) -> bool {
+    matches!(
+        error,
+        TradeError::Invalid(_)
+            | TradeError::OrderNotAccepted(_)
+            | TradeError::RefundNotFound(_)
+            | TradeError::PaymentUnknown(_)
+    )
+}
+
+impl Payments {
+    async fn payment(&self, event: &Sequenced) -> Result<Applied, TradeError> {
+        Ok(match payment_of(event) {
+            Ok((order, told)) => {
+                confirm(&self.0.0, order, &told).await?;
+                Applied::Done
+            }
+            Err(why) => Applied::Poison(why),
+        })
+    }
+
+    async fn refund(&self, event: &Sequenced) -> Result<Applied, TradeError> {
+        let trade = &self.0.0;
+        let message = match RefundEvent::decode(event.payload.as_slice()) {
+            Ok(message) => message.refund.unwrap_or_default(),
+            Err(error) => return Ok(Applied::Poison(error.to_string())),
+        };
+        let no: RefundNo = review_refund::number(trade, &message.refund_no)?;
+        let Some(told) = refunded::Told::of(&message, "feed") else {
+            return Ok(Applied::Poison(format!(
+                "refund {no} is told of before it has ended"
+            )));
+        };
+        refunded(trade, no, &told).await?;
+        Ok(Applied::Done)
+    }
+}
+
+fn payment_of(event: &Sequenced) -> Result<(OrderNo, confirm::Told), String> {
     let message = PaymentEvent::decode(event.payload.as_slice()).map_err(|e| e.to_string())?;
     let (fact, finder) = (message.fact(), message.finder());
     let payment = message.payment.ok_or("the event has no payment")?;
@@ -46,8 +91,10 @@ fn read(event: &Sequenced) -> Result<(OrderNo, Told), String> {
         PaymentFact::Reversed => OrderFact::Reversed { payment: attempt },
         PaymentFact::Unspecified => return Err("the event names no fact".to_owned()),
     };
-    let told = Told {
+    let told = confirm::Told {
         fact,
+        version: payment.version,
+        pay_type: convert::known_pay_type(payment.pay_type),
         paid_at: payment.paid_time.as_ref().and_then(from_proto),
         actor: "feed",
         remedy: (finder == Finder::Query).then_some("QUERY"),

@@ -1,5 +1,0 @@
--- attempts/pay
-UPDATE attempts a JOIN (
-    /*[UNION ALL*/SELECT ? AS order_no, ? AS attempt, ? AS paid_at/*]*/
-) v ON a.order_no = v.order_no AND a.attempt = v.attempt
-SET a.paid_at = v.paid_at
