@@ -25,6 +25,19 @@ const FORGOTTEN_CALLBACKS: &str = "SELECT i.id, i.out_trade_no FROM inbox i \
     AND NOT EXISTS (SELECT 1 FROM payment_log l WHERE l.actor = 'callback' \
     AND l.detail = i.channel_trade_no)";
 
+const FORGOTTEN_REFUNDS: &str = "SELECT r.refund_no, r.state FROM refunds r \
+    WHERE r.state IN (1, 2, 5) AND NOT EXISTS (SELECT 1 FROM obligations b \
+    WHERE b.kind IN (8, 10) AND b.subject = r.refund_no)";
+// Unless its payment's reversal gave back all that was left.
+const UNSETTLED_REFUNDS: &str = "SELECT r.refund_no FROM refunds r \
+    WHERE r.state = 4 AND r.attempt IS NOT NULL AND NOT EXISTS \
+    (SELECT 1 FROM settlements s WHERE s.order_no = r.order_no AND s.attempt = r.attempt \
+    AND (s.gross = -r.amount OR s.source LIKE 'reversal:%')) AND NOT EXISTS \
+    (SELECT 1 FROM obligations b WHERE b.kind = 11 AND b.subject = r.refund_no AND b.part = -1)";
+const FORGOTTEN_AT_PAY_GATEWAY: &str = "SELECT r.refund_no FROM refunds r \
+    WHERE r.state = 2 AND NOT EXISTS (SELECT 1 FROM obligations b \
+    WHERE b.kind = 9 AND b.subject = r.refund_no)";
+
 impl TestMesh {
     /// The kinds and parts a service owes for an order or an inbox row, in order.
     pub async fn owed(&self, service: Service, subject: i64) -> Vec<(ObligationKind, i32)> {
@@ -38,10 +51,20 @@ impl TestMesh {
     /// Whatever is unfinished and without an obligation (law 6): nothing, at any time.
     pub async fn forgotten(&self) -> Vec<Vec<String>> {
         let mut found = Vec::new();
-        for sql in [FORGOTTEN_ORDERS, FORGOTTEN_CHARGES, UNCONFIRMED_ORDERS] {
+        for sql in [
+            FORGOTTEN_ORDERS,
+            FORGOTTEN_CHARGES,
+            UNCONFIRMED_ORDERS,
+            FORGOTTEN_REFUNDS,
+            UNSETTLED_REFUNDS,
+        ] {
             found.extend(self.db(Service::Trade).rows(sql).await);
         }
-        for sql in [FORGOTTEN_PAYMENTS, FORGOTTEN_CALLBACKS] {
+        for sql in [
+            FORGOTTEN_PAYMENTS,
+            FORGOTTEN_CALLBACKS,
+            FORGOTTEN_AT_PAY_GATEWAY,
+        ] {
             found.extend(self.db(Service::PayGateway).rows(sql).await);
         }
         found

@@ -3,11 +3,13 @@
 //! and `up` are made of, put together by the same code.
 
 mod books;
+mod facts;
 mod http;
 mod life;
 mod notice;
 mod owing;
 mod process;
+mod refunds;
 mod relay;
 mod script;
 mod shop;
@@ -36,11 +38,13 @@ use store::config::DatabaseConfig;
 use tempfile::TempDir;
 use testkit::TestDb;
 
+pub use facts::TOLD_PAID_AT;
 pub use http::{HttpAnswer, post};
 pub use life::{Paying, key_of, wish_to_pay, wish_to_see};
 pub use notice::Notice;
 pub use owing::Due;
 pub use process::{Process, Workers};
+pub use refunds::{left_of, refund_key_of, wish_for_refund};
 pub use relay::{Mode, Relay};
 pub use shop::{OTHER_MCH_ID, Shop};
 
@@ -277,6 +281,7 @@ fn config(databases: &BTreeMap<&'static str, TestDb>, ledger: PathBuf) -> Config
         shop_center: address_of(Service::ShopCenter).to_owned(),
         rate: address_of(Service::Rate).to_owned(),
         pay_gateway: address_of(Service::PayGateway).to_owned(),
+        trade: address_of(Service::Trade).to_owned(),
     };
     config.drain = Duration::from_secs(5);
     config.jobs.retry_first = Duration::from_millis(50);
@@ -289,7 +294,7 @@ fn config(databases: &BTreeMap<&'static str, TestDb>, ledger: PathBuf) -> Config
     for (name, key) in [("sandbox", KEY), ("other", OTHER_KEY)] {
         let key = KeyConfig {
             value: Some(key.into()),
-            file: None,
+            ..KeyConfig::default()
         };
         gateway.swiftpass.keys.insert(name.to_owned(), key);
     }

@@ -174,6 +174,7 @@ pub fn wish_to_pay(order_no: &str, request_id: &str) -> PayOrderRequest {
         request_id: request_id.to_owned(),
         pay_type: PayType::SwiftpassWechat.into(),
         client_ip: String::new(),
+        auth_code: String::new(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the channel is told to do wrong.
 
 use proto::sandbox::v1::script::Misbehaviour;
-use proto::sandbox::v1::{ListMisbehavioursRequest, OrderFilter, Script, SetScriptRequest};
+use proto::sandbox::v1::{
+    ClearScriptsRequest, ListMisbehavioursRequest, OrderFilter, Script, SetScriptRequest,
+};
 
 use crate::TestMesh;
 
@@ -27,6 +29,13 @@ impl TestMesh {
             .set_script(request)
             .await
             .expect("a valid script");
+    }
+
+    /// From now on the channel behaves.
+    pub async fn clear_scripts(&self) {
+        let all = ClearScriptsRequest::default();
+        let cleared = self.payers().clear_scripts(all).await;
+        cleared.expect("the scripts are cleared");
     }
 
     /// How often the channel did so to a payment.

@@ -63,13 +63,25 @@ impl TestMesh {
         }
     }
 
+    /// Lets a shop scan payers' codes, too (b→c), at the same rate.
+    pub async fn scans(&self, shop: &Shop) {
+        self.account_for(shop, "sandbox", PayType::SwiftpassScan)
+            .await;
+        self.rate_for(shop, (1, 6000), PayType::SwiftpassScan).await;
+    }
+
     /// An account at the channel for `shop`, signing with the key of this name.
     pub async fn account(&self, shop: &Shop, key_name: &str) {
+        self.account_for(shop, key_name, PayType::SwiftpassWechat)
+            .await;
+    }
+
+    async fn account_for(&self, shop: &Shop, key_name: &str, pay_type: PayType) {
         let account = MerchantAccount {
             account_id: self.number(),
             shop_id: shop.shop_id,
             channel: Channel::Swiftpass.into(),
-            pay_type: PayType::SwiftpassWechat.into(),
+            pay_type: pay_type.into(),
             mch_id: shop.mch_id.clone(),
             key_name: key_name.to_owned(),
             enabled: true,
@@ -98,9 +110,14 @@ impl TestMesh {
 
     /// Publishes a version of the shop's rate scheme.
     pub async fn rate(&self, shop: &Shop, version: i64, current_ppm: i32) {
+        let rate = (version, current_ppm);
+        self.rate_for(shop, rate, PayType::SwiftpassWechat).await;
+    }
+
+    async fn rate_for(&self, shop: &Shop, (version, current_ppm): (i64, i32), pay_type: PayType) {
         let scheme = RateScheme {
             shop_id: shop.shop_id,
-            pay_type: PayType::SwiftpassWechat.into(),
+            pay_type: pay_type.into(),
             version,
             current_ppm,
             ..RateScheme::default()

@@ -464,7 +464,7 @@ fn each_rule_finds_what_breaks_it() {
         });
     });
     finds("FIELD_LOWER_SNAKE_CASE", |file| {
-        set(&mut file.message_type[0].field[0].name, "orderNo");
+        set(&mut file.message_type[0].field[0].name, "anotherName");
     });
     finds("ENUM_VALUE_PREFIX", |file| {
         set(&mut file.enum_type[0].value[1].name, "UNPAID");

@@ -64,6 +64,7 @@ async fn queried(mesh: &TestMesh, order_no: &str) -> Payment {
     let request = QueryPaymentRequest {
         order_no: order_no.to_owned(),
         attempt: 0,
+        refresh: false,
     };
     let answer = mesh.payments().query_payment(request).await.unwrap();
     answer.into_inner().payment.unwrap()

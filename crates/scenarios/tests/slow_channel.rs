@@ -270,6 +270,7 @@ async fn money_of_others_is_found_while_the_slow_ones_polls_hang() {
             let request = QueryPaymentRequest {
                 order_no: paying.order_no.clone(),
                 attempt: 0,
+                refresh: false,
             };
             let answer = mesh.payments().query_payment(request).await;
             let payment = answer.expect("an answer").into_inner().payment.unwrap();

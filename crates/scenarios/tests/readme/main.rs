@@ -81,13 +81,13 @@ impl Mesh {
     async fn up() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (net, lifecycle) = (Arc::new(Memory::default()), Lifecycle::new());
-        let data_dir = folder.path().to_owned();
         let up = Up {
-            data_dir: data_dir.clone(),
+            data_dir: folder.path().to_owned(),
             grpc: None,
             callback: None,
             admin: None,
             sandbox: None,
+            no_workers: false,
         };
         let mut config = Config::default();
         up::prepare(&mut config, &up).unwrap();
@@ -99,7 +99,7 @@ impl Mesh {
         let ground = Ground::on(config, seams, lifecycle.clone()).unwrap();
         let running = thread::spawn(move || {
             let runtime = Runtime::new().unwrap();
-            runtime.block_on(up::run(ground, &data_dir)).unwrap();
+            runtime.block_on(up::run(ground, &up)).unwrap();
         });
         let ready = async || lifecycle.is_ready().then_some(());
         scenarios::until("the mesh is ready", ready).await;
