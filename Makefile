@@ -16,7 +16,7 @@ paymesh := $(or $(CARGO_TARGET_DIR),target)/debug/paymesh
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: build ## build, then drive 200 orders through the whole mesh and print what became of them
+demo: build ## build, then drive 500 orders through the whole mesh and print what became of them
 	@$(paymesh) demo
 
 run: build ## build, then run the whole mesh on ./data until Ctrl-C

@@ -3,17 +3,23 @@
 
 mod check;
 mod kinds;
+mod ledger;
+mod settled;
+mod shown;
 mod wrong;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::sandbox::v1::{Charge, ChargeState, Misbehaviour};
-use proto::trade::v1::{Order, OrderStatus, Remedy, Settlement};
+use proto::sandbox::v1::{Charge, Misbehaviour, Refund as ChannelRefund};
+use proto::trade::v1::{Order, OrderStatus, Refund, Remedy, Settlement};
 
-use crate::plan::kind::{Ending, Kind};
+use crate::plan::end::End;
+use crate::plan::kind::Kind;
 use check::check;
+use ledger::Account;
 
 pub use kinds::KindBooks;
+pub use ledger::Sums;
 pub use wrong::{Finding, Wrong};
 
 /// All that was fetched.
@@ -25,8 +31,12 @@ pub struct Facts {
     pub orders: Vec<Told>,
     /// The channel's ledger, unpaid charges included.
     pub charges: Vec<Charge>,
+    /// The refunds of that ledger.
+    pub refunds: Vec<ChannelRefund>,
     /// What the channel did wrong, as it was told to.
     pub misdeeds: Vec<Misbehaviour>,
+    /// Whether the mesh was killed meanwhile: some orders may then end elsewhere.
+    pub killed: bool,
 }
 
 /// An order and what came of it.
@@ -38,6 +48,8 @@ pub struct Told {
     pub settlements: Vec<Settlement>,
     /// How its money was found without a callback.
     pub remedies: Vec<Remedy>,
+    /// Its refunds.
+    pub refunds: Vec<Refund>,
 }
 
 /// The reckoning; sums in fen.
@@ -47,16 +59,18 @@ pub struct Books {
     pub created: usize,
     /// Orders that are PAID.
     pub paid: usize,
-    /// PAID orders that are settled, once.
-    pub settled: usize,
-    /// Orders that nobody was to pay, and that are PAYING.
-    pub open: usize,
-    /// Charges in the ledger that were paid.
-    pub charges: usize,
-    /// The sum of these charges.
-    pub charged_fen: i64,
-    /// The sum of what was settled, before fees.
-    pub gross_fen: i64,
+    /// Orders that are REFUNDED.
+    pub refunded: usize,
+    /// Orders that are REVOKED.
+    pub revoked: usize,
+    /// What the channel's ledger says.
+    pub ledger: Sums,
+    /// What went back by hand: no channel knows of it.
+    pub by_hand_fen: i64,
+    /// The sum of what was settled for charges, before fees.
+    pub gained_fen: i64,
+    /// The sum of what was settled for refunds and reversals: below 0.
+    pub returned_fen: i64,
     /// The sum of the fees.
     pub fee_fen: i64,
     /// The sum of what the shops earn.
@@ -73,21 +87,22 @@ impl Told {
         Kind::of(&self.order.description)
     }
 
-    /// How it must end.
-    fn ending(&self) -> Ending {
-        self.kind().map_or(Ending::Paid, Kind::ending)
+    /// What of its money is here, as its status and its refunds say. A platform's never is.
+    pub(crate) fn held(&self) -> i64 {
+        let here = matches!(
+            self.order.status(),
+            OrderStatus::Paid | OrderStatus::Refunding | OrderStatus::RefundFailed
+        );
+        if here && self.order.external_payment.is_none() {
+            self.order.amount_fen - self.order.refunded_fen
+        } else {
+            0
+        }
     }
 
-    fn is_paid(&self) -> bool {
-        self.order.status() == OrderStatus::Paid
-    }
-
-    fn is_settled(&self) -> bool {
-        self.is_paid() && self.settlements.len() == 1
-    }
-
-    fn is_open(&self) -> bool {
-        self.ending() == Ending::Open && self.order.status() == OrderStatus::Paying
+    /// Whether the settlements say the same.
+    pub(crate) fn is_settled(&self) -> bool {
+        total(self.settlements.iter().map(|each| each.gross_fen)) == self.held()
     }
 }
 
@@ -100,12 +115,24 @@ impl Books {
             .count()
     }
 
+    /// What was settled, before fees: charges less refunds and reversals.
+    pub fn gross_fen(&self) -> i64 {
+        self.gained_fen.saturating_add(self.returned_fen)
+    }
+
+    /// What should have been settled: what the channel keeps, less what went back by hand.
+    pub fn due_fen(&self) -> i64 {
+        self.ledger.kept_fen.saturating_sub(self.by_hand_fen)
+    }
+
     /// Nothing is wrong, every order ended as it must, and the sums agree.
     pub fn balance(&self) -> bool {
+        let ended = self.paid.checked_add(self.refunded);
+        let ended = ended.and_then(|ended| ended.checked_add(self.revoked));
         self.findings.is_empty()
-            && self.settled.checked_add(self.open) == Some(self.created)
-            && self.charged_fen == self.gross_fen
-            && self.gross_fen.checked_sub(self.fee_fen) == Some(self.net_fen)
+            && ended == Some(self.created)
+            && self.due_fen() == self.gross_fen()
+            && self.gross_fen().checked_sub(self.fee_fen) == Some(self.net_fen)
     }
 }
 
@@ -118,44 +145,33 @@ pub(crate) fn order_no_of(out_trade_no: &str) -> &str {
 
 /// Checks every order against the ledger, and the ledger against the orders.
 pub fn reckon(facts: &Facts) -> Books {
+    let accounts = ledger::accounts(facts);
     let mut findings = gone(facts);
     findings.extend(kinds::believed(facts));
-    let mut charges: BTreeMap<&str, &Charge> = BTreeMap::new();
-    for charge in paid_charges(facts) {
-        let number = charge.out_trade_no.as_str();
-        // Two under one number are not one: nobody can claim the other.
-        if let Some(other) = charges.insert(number, charge) {
-            findings.push(unclaimed(other));
-        }
-    }
-    let mut claimed = BTreeSet::new();
+    findings.extend(stray(facts, &accounts));
     for told in &facts.orders {
-        let charge = charges.get(told.order.out_trade_no.as_str()).copied();
-        let mut wrongs = check(told, charge);
-        if charge.is_some_and(|charge| !claimed.insert(charge.out_trade_no.as_str())) {
-            wrongs.push(Wrong::ChargeClaimedTwice);
-        }
+        let account = accounts.get(told.order.order_no.as_str());
+        let wrongs = check(told, account.unwrap_or(&Account::default()), facts.killed);
         let number = &told.order.order_no;
         findings.extend(wrongs.into_iter().map(|wrong| Finding::of(number, wrong)));
     }
-    let left = charges
-        .values()
-        .filter(|charge| !claimed.contains(charge.out_trade_no.as_str()));
-    findings.extend(left.map(|charge| unclaimed(charge)));
     findings.sort_by(|one, other| one.number.cmp(&other.number));
-    summed(facts, findings)
+    summed(facts, &accounts, findings)
 }
 
-fn paid_charges(facts: &Facts) -> impl Iterator<Item = &Charge> {
-    let charges = facts.charges.iter();
-    charges.filter(|charge| charge.state() == ChargeState::Success)
-}
-
-fn unclaimed(charge: &Charge) -> Finding {
-    Finding::of(
-        &charge.out_trade_no,
-        Wrong::ChargeWithoutOrder(charge.amount_fen),
-    )
+// Money under numbers that no order has.
+fn stray<'a>(
+    facts: &'a Facts,
+    accounts: &'a BTreeMap<&str, Account>,
+) -> impl Iterator<Item = Finding> + 'a {
+    let known = known(facts);
+    let strays = accounts
+        .iter()
+        .filter(move |(number, _)| !known.contains(*number));
+    strays.flat_map(|(_, account)| {
+        let kept = account.charges.iter().filter(|charge| charge.kept != 0);
+        kept.map(|charge| Finding::of(charge.number, Wrong::ChargeWithoutOrder(charge.kept)))
+    })
 }
 
 fn gone(facts: &Facts) -> Vec<Finding> {
@@ -174,19 +190,29 @@ fn known(facts: &Facts) -> BTreeSet<&str> {
         .collect()
 }
 
-fn summed(facts: &Facts, findings: Vec<Finding>) -> Books {
-    let number = |is: fn(&Told) -> bool| facts.orders.iter().filter(|told| is(told)).count();
+fn summed(facts: &Facts, accounts: &BTreeMap<&str, Account>, findings: Vec<Finding>) -> Books {
+    let number = |is: fn(End) -> bool| {
+        let ends = facts.orders.iter().filter_map(End::of);
+        ends.filter(|end| is(*end)).count()
+    };
     let settlements = || facts.orders.iter().flat_map(|told| &told.settlements);
     let accepted = facts.accepted.iter().map(String::as_str);
     let created: BTreeSet<&str> = known(facts).into_iter().chain(accepted).collect();
+    let none = Account::default();
+    let by_hand = facts.orders.iter().map(|told| {
+        let account = accounts.get(told.order.order_no.as_str());
+        shown::by_hand(told, account.unwrap_or(&none))
+    });
+    let gross = || settlements().map(|settlement| settlement.gross_fen);
     Books {
         created: created.len(),
-        paid: number(Told::is_paid),
-        settled: number(Told::is_settled),
-        open: number(Told::is_open),
-        charges: paid_charges(facts).count(),
-        charged_fen: total(paid_charges(facts).map(|charge| charge.amount_fen)),
-        gross_fen: total(settlements().map(|settlement| settlement.gross_fen)),
+        paid: number(End::is_paid),
+        refunded: number(|end| matches!(end, End::Refunded(_))),
+        revoked: number(|end| matches!(end, End::Revoked(_))),
+        ledger: ledger::summed(accounts),
+        by_hand_fen: total(by_hand),
+        gained_fen: total(gross().filter(|gross| *gross > 0)),
+        returned_fen: total(gross().filter(|gross| *gross < 0)),
         fee_fen: total(settlements().map(|settlement| settlement.fee_fen)),
         net_fen: total(settlements().map(|settlement| settlement.net_fen)),
         kinds: kinds::tally(facts),

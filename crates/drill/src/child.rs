@@ -26,6 +26,7 @@ pub(crate) struct Mesh {
     exe: PathBuf,
     data_dir: PathBuf,
     ports: Ports,
+    workers: bool,
     running: Running,
 }
 
@@ -51,14 +52,24 @@ impl Mesh {
         data_dir: &Path,
         ports: Ports,
     ) -> Result<(Self, Ready), DrillError> {
+        Self::start_with(exe, data_dir, (ports, true)).await
+    }
+
+    /// The same, with or without workers.
+    pub(crate) async fn start_with(
+        exe: &Path,
+        data_dir: &Path,
+        (ports, workers): (Ports, bool),
+    ) -> Result<(Self, Ready), DrillError> {
         fs::create_dir_all(data_dir)
             .map_err(DrillError::io("the data directory cannot be made"))?;
-        let running = spawn(exe, data_dir, ports)?;
+        let running = spawn(exe, data_dir, (ports, workers))?;
         let (exe, data_dir) = (exe.to_owned(), data_dir.to_owned());
         let mut mesh = Self {
             exe,
             data_dir,
             ports,
+            workers,
             running,
         };
         let ready = mesh.ready().await?;
@@ -73,7 +84,7 @@ impl Mesh {
 
     /// Starts it again on what is left.
     pub(crate) async fn restart(&mut self) -> Result<Ready, DrillError> {
-        self.running = spawn(&self.exe, &self.data_dir, self.ports)?;
+        self.running = spawn(&self.exe, &self.data_dir, (self.ports, self.workers))?;
         self.ready().await
     }
 
@@ -130,7 +141,11 @@ impl Mesh {
     }
 }
 
-fn spawn(exe: &Path, data_dir: &Path, ports: Ports) -> Result<Running, DrillError> {
+fn spawn(
+    exe: &Path,
+    data_dir: &Path,
+    (ports, workers): (Ports, bool),
+) -> Result<Running, DrillError> {
     let log = OpenOptions::new()
         .create(true)
         .append(true)
@@ -156,7 +171,8 @@ fn spawn(exe: &Path, data_dir: &Path, ports: Ports) -> Result<Running, DrillErro
             "--sandbox",
             &address(ports.sandbox),
         ])
-        .envs(compressed(|name| env::var_os(name).is_some()))
+        .args((!workers).then_some("--no-workers"))
+        .envs(compressed(workers, |name| env::var_os(name).is_some()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

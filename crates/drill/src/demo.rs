@@ -9,23 +9,32 @@ use mesh::Context;
 use seam::SeededIds;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::books::{Books, Facts, reckon};
 use crate::chaos::Kills;
 use crate::child::Mesh;
 use crate::error::DrillError;
 use crate::flow::Flow;
+use crate::order::life::How;
 use crate::peers::Peers;
 use crate::ports::Ports;
 use crate::progress::Progress;
 use crate::story::Story;
-use crate::{fetch, report, seed, story};
+use crate::{fetch, report, seed, story, tasks};
 
 const SEEDED_WITHIN: Duration = Duration::from_secs(30);
 // Keeps instants far from overflow.
 const LONGEST: Duration = Duration::from_hours(24);
 const FETCHED_WITHIN: Duration = Duration::from_mins(1);
+// How often the books are drawn up again while something is wrong with them: what is still under
+// way may set it right.
+const DRAFTS: u32 = 10;
+const BETWEEN_DRAFTS: Duration = Duration::from_secs(2);
+// How long an order may stand where its kind does not end: as long as what is under way may take;
+// with kills until the leases of the dead have ended, without workers until its task comes.
+const PATIENCE: Duration = Duration::from_secs(15);
+const LONG_PATIENCE: Duration = Duration::from_secs(90);
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -44,24 +53,27 @@ pub struct Demo {
     /// Decides the merchant's order numbers and the moments of the kills; the same seed on the
     /// same data finds its orders paid.
     pub seed: u64,
-    /// How long all orders have to be settled.
+    /// How long all orders have to end.
     pub timeout: Duration,
     /// Whether one story of each kind is told, not one at all.
     pub stories: bool,
+    /// Whether the mesh runs without workers, and every task is called again and again instead.
+    pub tasks_only: bool,
 }
 
 impl Demo {
-    /// 200 orders, 16 at a time, no kills, three minutes, one story.
+    /// 500 orders, 16 at a time, no kills, five minutes, one story, with workers.
     pub fn new(exe: impl Into<PathBuf>) -> Self {
         Self {
             exe: exe.into(),
-            orders: 200,
+            orders: 500,
             concurrency: 16,
             kills: 0,
             data_dir: None,
             seed: 1,
-            timeout: Duration::from_mins(3),
+            timeout: Duration::from_mins(5),
             stories: false,
+            tasks_only: false,
         }
     }
 }
@@ -75,7 +87,7 @@ pub struct Outcome {
     pub stuck: Vec<String>,
     /// How often the mesh was killed.
     pub kills: u32,
-    /// From the first order to the last one settled.
+    /// From the first order to the end of the last one.
     pub elapsed: Duration,
     /// Whose stories are to be told.
     pub stories: Vec<Story>,
@@ -120,7 +132,8 @@ pub async fn demo(settings: Demo) -> Result<Outcome, DrillError> {
 
 async fn hold(settings: &Demo, data_dir: &Path) -> Result<Outcome, DrillError> {
     let ports = Ports::free().map_err(DrillError::io("there are no free ports"))?;
-    let (mut mesh, ready) = Mesh::start(&settings.exe, data_dir, ports).await?;
+    let workers = !settings.tasks_only;
+    let (mut mesh, ready) = Mesh::start_with(&settings.exe, data_dir, (ports, workers)).await?;
     let peers = Peers::at(ready.grpc)?;
     let flow = Arc::new(flow(settings, peers));
     let drilled = drill(settings, &mut mesh, &flow).await;
@@ -141,8 +154,21 @@ fn flow(settings: &Demo, peers: Peers) -> Flow {
         progress: Progress::of(settings.orders),
         kills: Kills::planned(settings.kills),
         buyers: Arc::new(Semaphore::new(buyers)),
+        how: how(settings),
         until: Instant::now() + settings.timeout.min(LONGEST),
         done: Mutex::default(),
+    }
+}
+
+fn how(settings: &Demo) -> How {
+    let killed = settings.kills > 0;
+    How {
+        killed,
+        patience: if killed || settings.tasks_only {
+            LONG_PATIENCE
+        } else {
+            PATIENCE
+        },
     }
 }
 
@@ -152,15 +178,19 @@ async fn drill(settings: &Demo, mesh: &mut Mesh, flow: &Arc<Flow>) -> Result<Out
         .await?;
     let ids = SeededIds::new(settings.seed);
     let begun = Instant::now();
-    tokio::select! {
-        () = flow.run(settings.seed, settings.orders) => {}
-        trouble = flow.kills.run(mesh, &flow.progress, &ids) => return Err(trouble),
-    }
-    let elapsed = begun.elapsed();
-    let (accepted, stuck) = flow.done().told();
-    let facts = fetch::facts(&flow.peers, accepted);
-    let facts = Context::background(FETCHED_WITHIN).scope(facts).await?;
-    let books = reckon(&facts);
+    let mut elapsed = Duration::ZERO;
+    let drawn = async {
+        flow.run(settings.seed, settings.orders).await;
+        elapsed = begun.elapsed();
+        draw(flow).await
+    };
+    let drawn = tokio::select! {
+        drawn = drawn => drawn,
+        trouble = flow.kills.run(mesh, &flow.progress, &ids) => Err(trouble),
+        trouble = tasks::run(&flow.peers), if settings.tasks_only => Err(trouble),
+    };
+    let (books, facts) = drawn?;
+    let (_, stuck) = flow.done().told();
     Ok(Outcome {
         stories: stories(settings, &books, &facts),
         books,
@@ -169,6 +199,22 @@ async fn drill(settings: &Demo, mesh: &mut Mesh, flow: &Arc<Flow>) -> Result<Out
         elapsed,
         data_dir: None,
     })
+}
+
+// The books, once they balance or do not get better.
+async fn draw(flow: &Flow) -> Result<(Books, Facts), DrillError> {
+    let mut draft = 1;
+    loop {
+        let (accepted, _) = flow.done().told();
+        let facts = fetch::facts(&flow.peers, accepted, flow.how.killed);
+        let facts = Context::background(FETCHED_WITHIN).scope(facts).await?;
+        let books = reckon(&facts);
+        if books.balance() || draft == DRAFTS {
+            return Ok((books, facts));
+        }
+        draft += 1;
+        sleep(BETWEEN_DRAFTS).await;
+    }
 }
 
 fn stories(settings: &Demo, books: &Books, facts: &Facts) -> Vec<Story> {
@@ -182,6 +228,9 @@ async fn tell(flow: &Flow, exe: &Path, outcome: &Outcome) {
     println!("{}", report::books(&outcome.books));
     let Outcome { kills, elapsed, .. } = outcome;
     println!("{kills} kills, {:.1} s", elapsed.as_secs_f64());
+    for stuck in &outcome.stuck {
+        println!("{stuck}");
+    }
     for Story { kind, number } in &outcome.stories {
         if let Some(kind) = kind {
             println!("\n{}: {}", kind.name(), kind.lesson());

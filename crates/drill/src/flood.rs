@@ -1,16 +1,18 @@
 //! The flood: orders flow at a steady rate, with and without a storm of orders for shops that
 //! do not exist, in alternating runs. What counts is how much later an order is answered.
 
+pub(crate) mod storm;
+
+use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::Stdio;
 use std::time::Duration;
 
 use mesh::Context;
-use proto::trade::v1::CreateOrderRequest;
-use seam::{Ids, SeededIds};
+use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep};
 
 use crate::child::Mesh;
 use crate::error::DrillError;
@@ -20,6 +22,7 @@ use crate::plan::kind::Kind;
 use crate::plan::{Plan, plans};
 use crate::ports::Ports;
 use crate::seed;
+use storm::Stormed;
 
 /// How hard and how long.
 #[derive(Debug, Clone)]
@@ -43,38 +46,32 @@ pub struct Measured {
     created: Vec<Duration>,
     /// From `PayOrder` to `pay_info`, `CreateOrder` and `BindPayer` before it included, sorted.
     payable: Vec<Duration>,
-    /// Requests of the storm that were answered.
-    storm: u64,
-    /// Requests of the storm that were not sent in time: the generator was behind.
-    behind: u64,
+    stormed: Stormed,
 }
 
 /// All runs, in pairs: without the storm, with it.
 pub type Pairs = Vec<(Measured, Measured)>;
 
-const SENDERS: u32 = 50;
 const SETTLE: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Measures; the mesh is a child process on a temporary folder.
+/// Measures; the mesh and the storm are child processes, on a temporary folder.
 pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
     let data = tempfile::tempdir().map_err(DrillError::io("no temporary folder"))?;
     let ports = Ports::free().map_err(DrillError::io("there are no free ports"))?;
     let (mut mesh, ready) = Mesh::start(&settings.exe, data.path(), ports).await?;
-    // Whoever storms has a connection of its own, as other callers do.
-    let (peers, others) = (Peers::at(ready.grpc)?, Peers::at(ready.grpc)?);
-    let peers = (&peers, &others);
+    let peers = Peers::at(ready.grpc)?;
     Context::background(Duration::from_secs(30))
-        .scope(seed::seed(peers.0))
+        .scope(seed::seed(&peers))
         .await?;
     // Only orders that nothing goes wrong with: what is measured is us.
     let mut plans = plans(1).filter(|plan| plan.kind == Kind::Prompt);
     let mut pairs = Vec::new();
     // The first run warms everything and counts for nothing.
-    run(&settings, peers, &mut plans, 0).await;
+    run(&settings, &peers, &mut plans, None).await?;
     for _ in 0..settings.pairs {
-        let calm = run(&settings, peers, &mut plans, 0).await;
-        let stormy = run(&settings, peers, &mut plans, settings.storm_per_second).await;
+        let calm = run(&settings, &peers, &mut plans, None).await?;
+        let stormy = run(&settings, &peers, &mut plans, Some(ready.grpc)).await?;
         pairs.push((calm, stormy));
     }
     mesh.stop().await?;
@@ -83,12 +80,35 @@ pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
 
 async fn run(
     settings: &Flood,
-    (peers, others): (&Peers, &Peers),
+    peers: &Peers,
     plans: &mut impl Iterator<Item = Plan>,
-    storm: u32,
-) -> Measured {
-    let storm = Storm::start(others, storm, settings.run + SETTLE);
+    storm: Option<SocketAddr>,
+) -> Result<Measured, DrillError> {
+    let storm = storm.map(|grpc| begin(settings, grpc)).transpose()?;
     sleep(SETTLE / 2).await;
+    let timed = orders(settings, peers, plans).await;
+    let stormed = match storm {
+        Some(storm) => end(storm).await?,
+        None => Stormed::default(),
+    };
+    sleep(SETTLE / 2).await;
+    let sorted = |mut times: Vec<Duration>| {
+        times.sort_unstable();
+        times
+    };
+    Ok(Measured {
+        created: sorted(timed.iter().map(|(created, _)| *created).collect()),
+        payable: sorted(timed.iter().map(|(_, payable)| *payable).collect()),
+        stormed,
+    })
+}
+
+// Open loop as well: each order begins at its time.
+async fn orders(
+    settings: &Flood,
+    peers: &Peers,
+    plans: &mut impl Iterator<Item = Plan>,
+) -> Vec<(Duration, Duration)> {
     let mut lives = JoinSet::new();
     let mut tick = interval(Duration::from_secs(1) / settings.orders_per_second.max(1));
     let until = Instant::now() + settings.run;
@@ -103,18 +123,7 @@ async fn run(
             });
         }
     }
-    let timed: Vec<(Duration, Duration)> = lives.join_all().await.into_iter().flatten().collect();
-    let (storm, behind) = storm.end().await;
-    let sorted = |mut times: Vec<Duration>| {
-        times.sort_unstable();
-        times
-    };
-    Measured {
-        created: sorted(timed.iter().map(|(created, _)| *created).collect()),
-        payable: sorted(timed.iter().map(|(_, payable)| *payable).collect()),
-        storm,
-        behind,
-    }
+    lives.join_all().await.into_iter().flatten().collect()
 }
 
 // One order: until it is acknowledged, and until it can be paid.
@@ -126,77 +135,27 @@ async fn timed(peers: &Peers, plan: &Plan) -> Option<(Duration, Duration)> {
     Some((created, begun.elapsed()))
 }
 
-struct Storm {
-    senders: JoinSet<()>,
-    answered: Arc<AtomicU64>,
-    behind: Arc<AtomicU64>,
+// A process of its own: what it does costs the clients that are measured no time.
+fn begin(settings: &Flood, grpc: SocketAddr) -> Result<Child, DrillError> {
+    Command::new(&settings.exe)
+        .args(["storm", "--grpc", &grpc.to_string()])
+        .args(["--per-second", &settings.storm_per_second.to_string()])
+        .args(["--seconds", &(settings.run + SETTLE).as_secs().to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| DrillError::Spawn {
+            exe: settings.exe.clone(),
+            source,
+        })
 }
 
-impl Storm {
-    fn start(peers: &Peers, per_second: u32, lasts: Duration) -> Self {
-        let (answered, behind) = (Arc::default(), Arc::default());
-        let mut senders = JoinSet::new();
-        for sender in (0..SENDERS).filter(|_| per_second > 0) {
-            let (answered, behind) = (Arc::clone(&answered), Arc::clone(&behind));
-            let every = Duration::from_secs(1) * SENDERS / per_second.max(1);
-            senders.spawn(send(
-                peers.clone(),
-                (sender, every, lasts),
-                answered,
-                behind,
-            ));
-        }
-        Self {
-            senders,
-            answered,
-            behind,
-        }
-    }
-
-    async fn end(self) -> (u64, u64) {
-        self.senders.join_all().await;
-        (
-            self.answered.load(Ordering::Relaxed),
-            self.behind.load(Ordering::Relaxed),
-        )
-    }
-}
-
-// Open loop: sent at its time, whether or not the one before is answered.
-async fn send(
-    peers: Peers,
-    (sender, every, lasts): (u32, Duration, Duration),
-    answered: Arc<AtomicU64>,
-    behind: Arc<AtomicU64>,
-) {
-    let ids = SeededIds::new(u64::from(sender));
-    let until = Instant::now() + lasts;
-    let mut tick = interval(every);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut calls = JoinSet::new();
-    while Instant::now() < until {
-        let due = tick.tick().await;
-        if due.elapsed() > Duration::from_secs(1) {
-            behind.fetch_add(1, Ordering::Relaxed);
-        }
-        let (mut trade, answered) = (peers.trade.clone(), Arc::clone(&answered));
-        let request = CreateOrderRequest {
-            shop_id: ids.positive(),
-            merchant_order_no: "storm".to_owned(),
-            amount_fen: 1,
-            description: "storm".to_owned(),
-            client_ip: "203.0.113.9".to_owned(),
-            ..CreateOrderRequest::default()
-        };
-        calls.spawn(async move {
-            let asked = Context::background(ANSWER).scope(trade.create_order(request));
-            if timeout(ANSWER, asked).await.is_ok() {
-                answered.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        while calls.try_join_next().is_some() {}
-    }
-    while calls.join_next().await.is_some() {}
+async fn end(storm: Child) -> Result<Stormed, DrillError> {
+    let failed = || DrillError::io("the storm did not end well");
+    let said = storm.wait_with_output().await.map_err(failed())?;
+    let stormed = String::from_utf8_lossy(&said.stdout).parse();
+    stormed.map_err(io::Error::other).map_err(failed())
 }
 
 impl Measured {
@@ -205,9 +164,9 @@ impl Measured {
         self.payable.len()
     }
 
-    /// Answers of the storm, and requests it sent too late.
-    pub fn storm(&self) -> (u64, u64) {
-        (self.storm, self.behind)
+    /// What became of the storm.
+    pub fn stormed(&self) -> Stormed {
+        self.stormed
     }
 
     /// `CreateOrder`: the time below which this many of a thousand stay.

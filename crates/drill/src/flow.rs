@@ -1,18 +1,16 @@
-//! Orders flowing: a bounded number are being paid at a time; those that wait to be settled
-//! do not hold the others up.
+//! Orders flowing: a bounded number begin at a time; those that wait do not hold the others up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mesh::Context;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::chaos::Kills;
-use crate::order::{self, Stuck};
+use crate::order::life::How;
+use crate::order::{self, Stuck, Visit};
 use crate::peers::Peers;
-use crate::plan::kind::{Ending, Kind};
-use crate::plan::script::LATE;
 use crate::plan::{Plan, plans};
 use crate::progress::Progress;
 
@@ -22,7 +20,8 @@ pub(crate) struct Flow {
     pub(crate) progress: Progress,
     pub(crate) kills: Kills,
     pub(crate) buyers: Arc<Semaphore>,
-    /// When every order that is paid must be settled.
+    pub(crate) how: How,
+    /// When every order must have ended.
     pub(crate) until: Instant,
     pub(crate) done: Mutex<Done>,
 }
@@ -76,27 +75,21 @@ impl Flow {
     }
 
     async fn live(&self, plan: &Plan, buyer: OwnedSemaphorePermit) -> Result<(), Stuck> {
-        let number = self.buy(plan).await?;
-        // Somebody else may pay while this one waits.
-        drop(buyer);
-        if plan.kind.ending() == Ending::Open {
-            self.progress.left();
-            return Ok(());
-        }
-        order::settled(&self.peers, &number, &self.progress).await?;
-        if plan.kind == Kind::Late {
-            // What comes now must change nothing.
-            sleep(LATE).await;
-        }
-        Ok(())
-    }
-
-    async fn buy(&self, plan: &Plan) -> Result<String, Stuck> {
         let order = order::create(&self.peers, plan).await?;
         self.progress.created();
         self.done().accepted.push(order.order_no.clone());
-        order::buy(&self.peers, &order, plan).await?;
-        Ok(order.order_no)
+        let visit = Visit {
+            peers: &self.peers,
+            plan,
+            progress: &self.progress,
+            order: &order,
+        };
+        let begun = visit.begin().await?;
+        // Somebody else may pay while this one waits.
+        drop(buyer);
+        visit.live(begun, &self.how).await?;
+        self.progress.done();
+        Ok(())
     }
 
     pub(crate) fn done(&self) -> MutexGuard<'_, Done> {

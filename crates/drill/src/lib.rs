@@ -19,10 +19,13 @@ mod progress;
 mod report;
 mod seed;
 mod story;
+mod tasks;
 
 pub use books::Books;
 pub use demo::{Demo, Outcome, demo};
 pub use error::DrillError;
+pub use flood::storm::{Storm, Stormed, storm};
 pub use flood::{Flood, Measured, Pairs, flood};
+pub use plan::end::End;
 pub use plan::kind::Kind;
 pub use story::Story;

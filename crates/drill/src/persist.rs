@@ -9,6 +9,17 @@ use tonic::{Code, Response, Status};
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// Asks a method of a client until it answers: `ask!(peers.trade, get_order, request)`.
+macro_rules! ask {
+    ($client:expr, $method:ident, $request:expr) => {
+        $crate::persist::persist(|| {
+            let (mut client, request) = ($client.clone(), $request.clone());
+            async move { client.$method(request).await }
+        })
+    };
+}
+pub(crate) use ask;
+
 /// Growing pauses between tries.
 pub(crate) struct Backoff(Duration);
 

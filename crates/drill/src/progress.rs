@@ -47,17 +47,8 @@ impl Progress {
         self.show(1);
     }
 
-    /// A paid order is settled.
-    pub(crate) fn settled(&self) {
-        self.done();
-    }
-
-    /// An order is left to itself: its payer will not pay.
-    pub(crate) fn left(&self) {
-        self.done();
-    }
-
-    fn done(&self) {
+    /// An order has ended.
+    pub(crate) fn done(&self) {
         let done = self.done.fetch_add(1, Relaxed) + 1;
         if let Some(bar) = &self.bar {
             bar.set_position(done);
@@ -71,7 +62,7 @@ impl Progress {
         self.first.notified().await;
     }
 
-    /// How many orders are created, and neither settled nor left to themselves.
+    /// How many orders are created and have not ended.
     pub(crate) fn under_way(&self) -> u64 {
         self.created
             .load(Relaxed)

@@ -21,33 +21,36 @@ pub(crate) fn books(books: &Books) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let verdict = if books.balance() {
-        "the books balance: every charge is one order, paid and settled once".to_owned()
+        "the books balance: what the channel keeps is what was settled, and every order ended as \
+         it must"
+            .to_owned()
     } else {
         findings(&books.findings)
     };
     format!("{}\n{table}\n{verdict}", kinds::table(&books.kinds))
 }
 
-fn rows(books: &Books) -> [(&'static str, String, String); 9] {
-    let none = String::new;
-    [
-        ("orders created", books.created.to_string(), none()),
-        ("orders paid", books.paid.to_string(), none()),
-        ("orders settled", books.settled.to_string(), none()),
-        ("orders left unpaid", books.open.to_string(), none()),
-        (
-            "charges in the ledger",
-            books.charges.to_string(),
-            books.charged_fen.to_string(),
-        ),
-        ("settled gross", none(), books.gross_fen.to_string()),
-        ("  fees", none(), books.fee_fen.to_string()),
-        ("  net", none(), books.net_fen.to_string()),
-        (
-            "lost",
-            books.lost().to_string(),
-            (books.charged_fen - books.gross_fen).to_string(),
-        ),
+fn rows(books: &Books) -> Vec<(&'static str, String, String)> {
+    let orders = |name, number: usize| (name, number.to_string(), String::new());
+    let money = |name, fen: i64| (name, String::new(), fen.to_string());
+    let both = |name, number: usize, fen: i64| (name, number.to_string(), fen.to_string());
+    let ledger = &books.ledger;
+    vec![
+        orders("orders created", books.created),
+        orders("  paid", books.paid),
+        orders("  refunded", books.refunded),
+        orders("  revoked", books.revoked),
+        both("the channel took", ledger.charges, ledger.charged_fen),
+        both("  refunded", ledger.refunds, -ledger.refunded_fen),
+        both("  reversed", ledger.reversals, -ledger.reversed_fen),
+        money("  keeps", ledger.kept_fen),
+        money("refunded by hand", -books.by_hand_fen),
+        money("settled for charges", books.gained_fen),
+        money("  for refunds, reversals", books.returned_fen),
+        money("  gross", books.gross_fen()),
+        money("  fees", books.fee_fen),
+        money("  net", books.net_fen),
+        both("lost", books.lost(), books.due_fen() - books.gross_fen()),
     ]
 }
 

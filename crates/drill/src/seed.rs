@@ -22,7 +22,7 @@ const KEY: &str = "sandbox";
 pub(crate) struct Seller {
     pub(crate) shop_id: i64,
     name: &'static str,
-    pub(crate) tills: [Till; 2],
+    pub(crate) tills: [Till; 3],
 }
 
 /// Where a shop takes one pay type, and at which rate.
@@ -51,6 +51,13 @@ const fn alipay(account_id: i64, mch_id: &'static str, (ppm, min): (i32, i64)) -
     }
 }
 
+const fn scan(account_id: i64, mch_id: &'static str, (ppm, min): (i32, i64)) -> Till {
+    Till {
+        pay_type: PayType::SwiftpassScan,
+        ..wechat(account_id, mch_id, (ppm, min))
+    }
+}
+
 /// The shops of the demo; all rates differ, so that a fee at the wrong one shows.
 pub(crate) const SELLERS: [Seller; 2] = [
     Seller {
@@ -59,6 +66,7 @@ pub(crate) const SELLERS: [Seller; 2] = [
         tills: [
             wechat(7101, "105570000001", (6000, 0)),
             alipay(7147, "105570000011", (5500, 0)),
+            scan(7146, "105570000021", (5800, 0)),
         ],
     },
     Seller {
@@ -67,6 +75,7 @@ pub(crate) const SELLERS: [Seller; 2] = [
         tills: [
             wechat(7102, "105570000002", (3800, 1)),
             alipay(7247, "105570000012", (3000, 2)),
+            scan(7246, "105570000022", (3400, 1)),
         ],
     },
 ];
@@ -164,7 +173,8 @@ async fn price(peers: &Peers, seller: &Seller, till: &Till) -> Result<(), DrillE
     Ok(())
 }
 
-async fn direct(peers: &Peers, script: Script) -> Result<(), DrillError> {
+/// Tells the channel what to do; telling it again changes nothing.
+pub(crate) async fn direct(peers: &Peers, script: Script) -> Result<(), DrillError> {
     let request = SetScriptRequest {
         script: Some(script),
     };

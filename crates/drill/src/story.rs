@@ -28,7 +28,7 @@ pub(crate) fn one(books: &Books, facts: &Facts) -> Option<Story> {
 
 /// One of each kind to which something happened.
 pub(crate) fn of_each_kind(facts: &Facts) -> Vec<Story> {
-    let interesting = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Prompt);
+    let interesting = Kind::all().filter(|kind| *kind != Kind::Prompt);
     let told = interesting.filter_map(|kind| {
         let number = slowest(facts, |told| told.kind() == Some(kind))?;
         Some(Story {
@@ -39,11 +39,11 @@ pub(crate) fn of_each_kind(facts: &Facts) -> Vec<Story> {
     told.collect()
 }
 
-// Of these, the order that took longest from its creation to its settlement.
+// Of these, the order that took longest from its creation to its last settlement.
 fn slowest(facts: &Facts, of: impl Fn(&Told) -> bool) -> Option<String> {
     let took = |told: &&Told| {
         let created = from_proto(told.order.create_time.as_ref()?)?;
-        let settled = from_proto(told.settlements.first()?.settle_time.as_ref()?)?;
+        let settled = from_proto(told.settlements.last()?.settle_time.as_ref()?)?;
         Some(created.duration_until(settled))
     };
     let those = facts.orders.iter().filter(|told| of(told));
@@ -71,7 +71,7 @@ mod tests {
                 settle_time: at(seconds),
                 ..Settlement::default()
             }],
-            remedies: Vec::new(),
+            ..Told::default()
         }
     }
 

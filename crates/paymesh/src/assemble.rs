@@ -22,6 +22,7 @@ use work::{
 use crate::cli::Service;
 use crate::failure::Failure;
 use crate::ground::Ground;
+use crate::task;
 
 pub const PAY_GATEWAY: &str = "pay-gateway";
 pub const TRADE: &str = "trade";
@@ -161,13 +162,15 @@ impl TradeWork {
         self.runner.start();
     }
 
-    pub fn task(self) -> Task {
-        let kinds = self.runner.kinds();
-        Task {
-            name: "drain-trade",
-            description: "takes in pay-gateway's feed and does everything trade owes now",
-            run: Arc::new(Drain::new(self.runner, kinds).pulling(self.puller)),
-        }
+    /// The same work, on demand.
+    pub fn tasks(&self) -> Vec<Task> {
+        task::of(Service::Trade, |kinds| match kinds {
+            [] => {
+                let all = self.runner.kinds();
+                Drain::new(self.runner.clone(), all).pulling(self.puller.clone())
+            }
+            some => Drain::new(self.runner.clone(), task::codes(some)),
+        })
     }
 }
 
@@ -195,13 +198,15 @@ impl GatewayWork {
         self.runner.start();
     }
 
-    pub fn task(self) -> Task {
-        let kinds = self.runner.kinds();
-        Task {
-            name: "drain-gateway",
-            description: "takes in callbacks, does everything pay-gateway owes now, orders its feed",
-            run: Arc::new(Drain::new(self.runner, kinds).sequencing(self.sequencer)),
-        }
+    /// The same work, on demand; what a task finds out is told in the feed.
+    pub fn tasks(&self) -> Vec<Task> {
+        task::of(Service::PayGateway, |kinds| {
+            let kinds = match kinds {
+                [] => self.runner.kinds(),
+                some => task::codes(some),
+            };
+            Drain::new(self.runner.clone(), kinds).sequencing(self.sequencer.clone())
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,9 +9,10 @@ use clap_complete::Shell;
 const EXAMPLES: &str = "\
 Examples:
   paymesh up                                everything in one process, data in ./data
-  paymesh demo                              drive 200 orders through it and count the money
+  paymesh demo                              drive 500 orders through it and count the money
   paymesh trace W261120432000000000         what happened to an order
-  paymesh --config prod.toml serve trade    one service, for a deployment";
+  paymesh --config prod.toml serve trade    one service, for a deployment
+  paymesh --config prod.toml task revoke    what a worker does, once, for a CronJob";
 
 /// A payment aggregator's back end.
 #[derive(Debug, Parser)]
@@ -55,6 +57,18 @@ pub enum Command {
     /// Measure: orders with and without a storm of orders for shops that do not exist
     #[cfg(feature = "dev")]
     Bench(Bench),
+    /// The bench's storm, which it starts as a process of its own
+    #[cfg(feature = "dev")]
+    #[command(hide = true)]
+    Storm(Storm),
+    /// Have a service work off what it owes, once: exit code 3 if some of it was given up
+    Task {
+        /// Which; without one, all are listed
+        name: Option<String>,
+        /// Where its owner serves [default: its address in peers]
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+    },
     /// Tell an order's story
     Trace {
         /// The order's number: W and 18 digits
@@ -102,13 +116,16 @@ pub struct Up {
     /// The simulated channel's HTTP side [default: listen.sandbox, 127.0.0.1:7403]
     #[arg(long, value_name = "HOST:PORT")]
     pub sandbox: Option<String>,
+    /// Leave what is owed to `paymesh task`
+    #[arg(long)]
+    pub no_workers: bool,
 }
 
 /// What the demo does.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// How many orders: 6 of 10 ordinary, the others each with trouble of its kind
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many orders: half of them ordinary, the others each with trouble of its kind
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub orders: u32,
     /// How often to kill the mesh (SIGKILL) at a random moment and start it again
     #[arg(long, default_value_t = 0)]
@@ -122,6 +139,9 @@ pub struct Demo {
     /// Tell one order's story for each kind of trouble
     #[arg(long)]
     pub stories: bool,
+    /// Run the mesh without its workers, and call every task each second instead
+    #[arg(long)]
+    pub tasks_only: bool,
 }
 
 /// What the bench does.
@@ -134,10 +154,24 @@ pub struct Bench {
     #[arg(long, default_value_t = 10_000)]
     pub storm: u32,
     /// Pairs of runs, one without the storm and one with it
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 9)]
     pub pairs: u32,
     /// How long a run lasts, in seconds
     #[arg(long, default_value_t = 8)]
+    pub seconds: u64,
+}
+
+/// How the bench's storm blows.
+#[derive(Debug, Args)]
+pub struct Storm {
+    /// Where the mesh listens
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub grpc: SocketAddr,
+    /// Requests a second
+    #[arg(long)]
+    pub per_second: u32,
+    /// How long it lasts, in seconds
+    #[arg(long)]
     pub seconds: u64,
 }
 

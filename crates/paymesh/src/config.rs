@@ -81,6 +81,8 @@ pub struct PeersConfig {
     pub shop_center: String,
     pub rate: String,
     pub pay_gateway: String,
+    /// Only for `paymesh task`: no service calls trade.
+    pub trade: String,
 }
 
 impl Default for Config {
@@ -139,6 +141,7 @@ impl PeersConfig {
             shop_center: address(),
             rate: address(),
             pay_gateway: address(),
+            trade: address(),
         }
     }
 }

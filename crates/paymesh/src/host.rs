@@ -100,11 +100,11 @@ impl Host {
         if let Some(gateway) = &self.gateway {
             let feed = assemble::gateway_feed(ground, gateway).service();
             server = server.add(gateway.service()).add(feed);
-            tasks.push(assemble::gateway_work(ground, gateway)?.task());
+            tasks.extend(assemble::gateway_work(ground, gateway)?.tasks());
         }
         if let Some(trade) = &self.trade {
             server = server.add(trade.service());
-            tasks.push(assemble::trade_work(ground, trade)?.task());
+            tasks.extend(assemble::trade_work(ground, trade)?.tasks());
         }
         if tasks.is_empty() {
             return Ok(server);

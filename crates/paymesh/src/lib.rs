@@ -9,6 +9,7 @@ pub mod ground;
 pub mod host;
 pub mod role;
 pub mod story;
+pub mod task;
 
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Up(up) => {
             let mut config = config()?;
             role::up::prepare(&mut config, &up)?;
-            role::up::run(Ground::new(config)?, &up.data_dir).await?;
+            role::up::run(Ground::new(config)?, &up).await?;
         }
         Command::Serve { service } => role::serve::run(&ground()?, service).await?,
         Command::Callback => role::callback::run(&ground()?).await?,
@@ -39,7 +40,12 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         #[cfg(feature = "dev")]
         Command::Bench(bench) => role::bench::run(bench).await?,
         #[cfg(feature = "dev")]
+        Command::Storm(storm) => role::bench::storm(storm).await?,
+        #[cfg(feature = "dev")]
         Command::Demo(demo) => return role::demo::run(demo).await,
+        Command::Task { name, address } => {
+            return role::task::run(&config()?.peers, name.as_deref(), address.as_deref()).await;
+        }
         Command::Trace {
             number,
             address,

@@ -10,6 +10,7 @@ pub mod migrate;
 #[cfg(feature = "dev")]
 pub mod sandbox;
 pub mod serve;
+pub mod task;
 pub mod trace;
 #[cfg(feature = "dev")]
 pub mod up;

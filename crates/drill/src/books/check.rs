@@ -1,60 +1,62 @@
-//! One order against its charge.
+//! One order against its account at the channel, and against what its kind demands.
 
-use proto::sandbox::v1::Charge;
-use proto::trade::v1::{OrderStatus, Settlement};
+use super::ledger::Account;
+use super::{Told, Wrong, settled, shown};
+use crate::plan::end::End;
 
-use super::{Told, Wrong};
-use crate::plan::kind::Ending;
-
-/// What is wrong with an order whose payment the channel charged, or did not.
-pub(super) fn check(told: &Told, charge: Option<&Charge>) -> Vec<Wrong> {
-    let (order, ending) = (&told.order, told.ending());
-    match (order.status(), charge, ending) {
-        (OrderStatus::Paid, Some(charge), _) => paid(told, charge),
-        (OrderStatus::Paid, None, _) => vec![Wrong::PaidWithoutCharge(order.amount_fen)],
-        (status, Some(charge), _) => vec![Wrong::ChargeNotPaid(charge.amount_fen, status)],
-        (OrderStatus::Paying, None, Ending::Open) => unsettled(told).collect(),
-        (status, None, _) => {
-            let unfinished = [Wrong::Unfinished(status)];
-            unfinished.into_iter().chain(unsettled(told)).collect()
-        }
-    }
-}
-
-fn paid(told: &Told, charge: &Charge) -> Vec<Wrong> {
-    let Told {
-        order, settlements, ..
-    } = told;
-    let mut wrongs = Vec::new();
-    if told.ending() == Ending::Open {
-        wrongs.push(Wrong::PaidUnasked(charge.amount_fen));
-    }
-    if charge.amount_fen != order.amount_fen {
-        let (charged, ordered) = (charge.amount_fen, order.amount_fen);
-        wrongs.push(Wrong::AmountDiffers { charged, ordered });
-    }
-    match settlements.as_slice() {
-        [] => wrongs.push(Wrong::NotSettled(charge.amount_fen)),
-        [once] => wrongs.extend(settlement(once, charge)),
-        often => wrongs.push(Wrong::SettledOften(often.len())),
-    }
+/// What is wrong with an order for which the channel took and gave so much.
+pub(super) fn check(told: &Told, account: &Account, killed: bool) -> Vec<Wrong> {
+    let mut wrongs = money(told, account);
+    wrongs.extend(settled::check(told, account));
+    wrongs.extend(shown::check(told, account));
+    wrongs.extend(end(told, account, killed));
     wrongs
 }
 
-fn settlement(settlement: &Settlement, charge: &Charge) -> Option<Wrong> {
-    let Settlement {
-        gross_fen: gross,
-        fee_fen: fee,
-        net_fen: net,
-        ..
-    } = *settlement;
-    if settlement.out_trade_no != charge.out_trade_no || gross != charge.amount_fen {
-        return Some(Wrong::SettlementDiffers(gross));
+// What the channel keeps is what the order says is here, under the number that paid it.
+fn money(told: &Told, account: &Account) -> Vec<Wrong> {
+    let order = &told.order;
+    let status = order.status();
+    let mut wrongs = Vec::new();
+    let own = account.kept_of(&order.out_trade_no) - shown::by_hand(told, account);
+    let others = account.kept() - account.kept_of(&order.out_trade_no);
+    let beyond = own - told.held();
+    if beyond > 0 {
+        wrongs.push(Wrong::MoneyNotHeld(beyond, status));
     }
-    (net.checked_add(fee) != Some(gross)).then_some(Wrong::FeeDiffers { gross, fee, net })
+    if beyond < 0 {
+        wrongs.push(Wrong::MoneyMissing(-beyond, status));
+    }
+    if others != 0 {
+        wrongs.push(Wrong::MoneyNotHeld(others, status));
+    }
+    let amounts = account.charges.iter().map(|charge| charge.amount);
+    let differing = amounts.filter(|amount| *amount != order.amount_fen);
+    wrongs.extend(differing.map(|charged| Wrong::AmountDiffers {
+        charged,
+        ordered: order.amount_fen,
+    }));
+    wrongs
 }
 
-fn unsettled(told: &Told) -> impl Iterator<Item = Wrong> {
-    let settlements = told.settlements.iter();
-    settlements.map(|settlement| Wrong::SettledUnpaid(settlement.gross_fen))
+fn end(told: &Told, account: &Account, killed: bool) -> Vec<Wrong> {
+    let Some(end) = End::of(told) else {
+        return vec![Wrong::Unfinished(told.order.status())];
+    };
+    let Some(kind) = told.kind() else {
+        return Vec::new();
+    };
+    let (row, mut wrongs) = (kind.row(), Vec::new());
+    if !row.allows(end, killed) {
+        wrongs.push(Wrong::EndsElsewhere(end));
+    }
+    if !row.charged && !account.charges.is_empty() {
+        let taken = account.charges.iter().map(|charge| charge.amount).sum();
+        wrongs.push(Wrong::ChargedUnasked(taken));
+    }
+    // Where a kill brings the callback's neighbour first, or none, there may be no remedy.
+    if row.remedy && !killed && told.remedies.is_empty() {
+        wrongs.push(Wrong::NoRemedy);
+    }
+    wrongs
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proto::sandbox::v1::MisbehaviourKind;
 
 use super::{Facts, Finding, Told, Wrong, order_no_of};
+use crate::plan::end::End;
 use crate::plan::kind::Kind;
 
 /// The orders of one kind.
@@ -16,10 +17,12 @@ pub struct KindBooks {
     pub orders: usize,
     /// How many are PAID.
     pub paid: usize,
-    /// How many are PAID and settled, once.
-    pub settled: usize,
-    /// How many are PAYING because nobody was to pay them.
-    pub open: usize,
+    /// How many are REFUNDED.
+    pub refunded: usize,
+    /// How many are REVOKED.
+    pub revoked: usize,
+    /// How many ended elsewhere than their kind demands.
+    pub elsewhere: usize,
     /// How many were found paid without a callback.
     pub remedied: usize,
     /// How often the channel did what to them.
@@ -34,24 +37,28 @@ pub(super) fn tally(facts: &Facts) -> Vec<KindBooks> {
     let kinds: BTreeMap<&str, Kind> = known
         .filter_map(|told| Some((told.order.order_no.as_str(), told.kind()?)))
         .collect();
-    let books = Kind::ALL.into_iter().map(|kind| of(kind, facts, &kinds));
+    let books = Kind::all().map(|kind| of(kind, facts, &kinds));
     books.filter(|books| books.orders > 0).collect()
 }
 
 fn of(kind: Kind, facts: &Facts, kinds: &BTreeMap<&str, Kind>) -> KindBooks {
-    let number = |is: fn(&Told) -> bool| {
+    let orders = || {
         let orders = facts.orders.iter();
-        orders
-            .filter(|told| told.kind() == Some(kind) && is(told))
-            .count()
+        orders.filter(|told| told.kind() == Some(kind))
     };
+    let ended = |is: &dyn Fn(End) -> bool| {
+        let ends = orders().filter_map(End::of);
+        ends.filter(|end| is(*end)).count()
+    };
+    let remedied = |told: &&Told| !told.remedies.is_empty();
     let mut books = KindBooks {
         kind,
-        orders: number(|_| true),
-        paid: number(Told::is_paid),
-        settled: number(Told::is_settled),
-        open: number(Told::is_open),
-        remedied: number(|told| !told.remedies.is_empty()),
+        orders: orders().count(),
+        paid: ended(&End::is_paid),
+        refunded: ended(&|end| matches!(end, End::Refunded(_))),
+        revoked: ended(&|end| matches!(end, End::Revoked(_))),
+        elsewhere: ended(&|end| end != kind.row().end),
+        remedied: orders().filter(remedied).count(),
         misdeeds: BTreeMap::new(),
         believed: 0,
     };

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use proto::trade::v1::OrderStatus;
+use proto::trade::v1::{OrderStatus, RefundStatus};
+
+use crate::plan::end::End;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +20,12 @@ pub struct Finding {
 pub enum Wrong {
     /// It was acknowledged, and trade does not know it.
     OrderGone,
-    /// The payer paid, and no order says so.
+    /// The channel keeps it under a number that no order has.
     ChargeWithoutOrder(i64),
-    /// The payer paid, and the order is not PAID.
-    ChargeNotPaid(i64, OrderStatus),
-    /// The order is PAID, and nobody paid.
-    PaidWithoutCharge(i64),
-    /// The order is PAID, and nothing was settled.
-    NotSettled(i64),
-    /// It was settled, and nobody paid.
-    SettledUnpaid(i64),
+    /// The channel keeps more than the order has.
+    MoneyNotHeld(i64, OrderStatus),
+    /// The channel keeps less than the order has.
+    MoneyMissing(i64, OrderStatus),
     /// The ledger's amount and the order's differ.
     AmountDiffers {
         /// What was paid.
@@ -35,10 +33,12 @@ pub enum Wrong {
         /// What the order says.
         ordered: i64,
     },
-    /// Settled this many times.
+    /// So much less was settled than the channel keeps.
+    NotSettled(i64),
+    /// So much more was settled than the channel keeps.
+    SettledTooMuch(i64),
+    /// One charge, refund or reversal was settled this many times too often.
     SettledOften(usize),
-    /// The settlement is for something else: another payment or another amount.
-    SettlementDiffers(i64),
     /// Gross is not net + fee.
     FeeDiffers {
         /// Gross.
@@ -48,14 +48,33 @@ pub enum Wrong {
         /// Net.
         net: i64,
     },
-    /// Another order claims the same charge.
-    ChargeClaimedTwice,
-    /// It was paid, and its payer never did that.
-    PaidUnasked(i64),
+    /// All of a payment went back, and so much of its fee did not.
+    FeeKept(i64),
+    /// A refund went, says trade; the channel knows nothing of it.
+    RefundNotPaid(i64),
+    /// The channel sent it back, and trade does not say so.
+    RefundUnknown(i64),
+    /// The order's sum of what went back is not that of its refunds.
+    RefundedDiffers {
+        /// What the order says.
+        shown: i64,
+        /// What its refunds say.
+        gone: i64,
+    },
+    /// The order's refund status is not that of its refunds.
+    RefundStatusDiffers(RefundStatus),
+    /// Its columns may not stand together.
+    Inconsistent(OrderStatus),
+    /// It was charged, and its payer never paid.
+    ChargedUnasked(i64),
     /// So many forged callbacks were acknowledged.
     ForgeryBelieved(i64),
-    /// Nobody paid, and it did not end as it must; nothing is lost.
+    /// It has not ended.
     Unfinished(OrderStatus),
+    /// It did not end as its kind must.
+    EndsElsewhere(End),
+    /// Its money was found without a callback, and no remedy says so.
+    NoRemedy,
 }
 
 impl Wrong {
@@ -65,10 +84,12 @@ impl Wrong {
             self,
             Self::OrderGone
                 | Self::ChargeWithoutOrder(_)
-                | Self::ChargeNotPaid(..)
-                | Self::PaidWithoutCharge(_)
+                | Self::MoneyNotHeld(..)
+                | Self::MoneyMissing(..)
                 | Self::NotSettled(_)
-                | Self::SettledUnpaid(_)
+                | Self::SettledTooMuch(_)
+                | Self::RefundNotPaid(_)
+                | Self::RefundUnknown(_)
         )
     }
 
@@ -96,29 +117,46 @@ impl fmt::Display for Wrong {
         match *self {
             Self::OrderGone => f.write_str("acknowledged, but trade does not know it"),
             Self::ChargeWithoutOrder(fen) => write!(f, "{fen} fen paid, but no order says so"),
-            Self::ChargeNotPaid(fen, status) => {
+            Self::MoneyNotHeld(fen, status) => {
                 let status = status.as_str_name();
                 write!(f, "{fen} fen paid, but the order is {status}")
             }
-            Self::PaidWithoutCharge(fen) => write!(f, "PAID, but nobody paid its {fen} fen"),
-            Self::NotSettled(fen) => write!(f, "PAID, but its {fen} fen were not settled"),
-            Self::SettledUnpaid(fen) => write!(f, "{fen} fen settled that nobody paid"),
+            Self::MoneyMissing(fen, status) => {
+                let status = status.as_str_name();
+                write!(f, "{status}, but the channel does not have its {fen} fen")
+            }
             Self::AmountDiffers { charged, ordered } => {
                 write!(f, "{charged} fen paid for an order of {ordered} fen")
             }
-            Self::SettledOften(times) => write!(f, "settled {times} times"),
-            Self::SettlementDiffers(gross) => {
-                write!(f, "the settlement of {gross} fen is not for its charge")
-            }
+            Self::NotSettled(fen) => write!(f, "{fen} fen were not settled"),
+            Self::SettledTooMuch(fen) => write!(f, "{fen} fen settled that the channel has not"),
+            Self::SettledOften(times) => write!(f, "settled {times} times too often"),
             Self::FeeDiffers { gross, fee, net } => {
                 write!(f, "gross {gross} is not net {net} + fee {fee} fen")
             }
-            Self::ChargeClaimedTwice => f.write_str("another order claims the same charge"),
-            Self::PaidUnasked(fen) => write!(f, "{fen} fen charged, but its payer never paid"),
+            Self::FeeKept(fee) => write!(f, "all went back but {fee} fen of its fee"),
+            Self::RefundNotPaid(fen) => {
+                write!(f, "{fen} fen refunded, but the channel did not send them")
+            }
+            Self::RefundUnknown(fen) => {
+                write!(f, "{fen} fen sent back, but no refund says so")
+            }
+            Self::RefundedDiffers { shown, gone } => {
+                write!(f, "says that {shown} fen went back, its refunds say {gone}")
+            }
+            Self::RefundStatusDiffers(status) => {
+                write!(f, "its refunds are not {}", status.as_str_name())
+            }
+            Self::Inconsistent(status) => {
+                write!(f, "its columns contradict {}", status.as_str_name())
+            }
+            Self::ChargedUnasked(fen) => write!(f, "{fen} fen charged, but its payer never paid"),
             Self::ForgeryBelieved(times) => {
                 write!(f, "{times} forged callbacks were answered success")
             }
-            Self::Unfinished(status) => write!(f, "not paid: {}", status.as_str_name()),
+            Self::Unfinished(status) => write!(f, "not finished: {}", status.as_str_name()),
+            Self::EndsElsewhere(end) => write!(f, "ended as {}", end.name()),
+            Self::NoRemedy => f.write_str("found without a callback, but there is no remedy"),
         }
     }
 }

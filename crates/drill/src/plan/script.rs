@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use proto::sandbox::v1::script::Misbehaviour;
 use proto::sandbox::v1::{
-    ForgedNotice, Forgery, GarbageReply, LateNotice, LostNotice, OrderFilter, RepeatedNotice,
-    Script, Step, Timeout, WrongAmount,
+    Contradiction, Decline, ForgedNotice, Forgery, GarbageReply, LateNotice, LostNotice,
+    OrderFilter, PaidMeanwhile, PasswordOutcome, PasswordWait, QueryAnswer, RefundEnding,
+    RefundState, RepeatedNotice, Script, Step, Timeout, WrongAmount,
 };
 use proto::shop::v1::PayType;
 
@@ -19,16 +20,41 @@ const SILENCE: Duration = Duration::from_secs(10);
 const COPIES: i32 = 3;
 const BETWEEN_COPIES: Duration = Duration::from_millis(100);
 const GARBAGE_ANSWERS: i32 = 2;
+const TYPING: Duration = Duration::from_millis(800);
+// As many as a scanned payment is asked about before it is reversed, and some more: those that
+// are left are asked for after the reversal.
+const LIES: usize = 17;
+// One would do, but for a mesh that dies before it has taken it in.
+const FAILURES: usize = 4;
 
 /// The scripts of all kinds; their names do not change, so setting them again changes nothing.
 pub(crate) fn scripts() -> impl Iterator<Item = Script> {
-    Kind::ALL.into_iter().flat_map(of)
+    Kind::all().flat_map(of)
+}
+
+/// What is told of the first payment of an order alone.
+pub(crate) fn of_first_payment(kind: Kind, order_no: &str) -> Option<Script> {
+    let misbehaviour = match kind {
+        Kind::Refused => password(PasswordOutcome::Refused),
+        Kind::Declined => Misbehaviour::Decline(Decline::default()),
+        Kind::Replaced => password(PasswordOutcome::Never),
+        Kind::Surplus => contradiction(QueryAnswer::PayError, FAILURES),
+        _ => return None,
+    };
+    Some(Script {
+        name: format!("demo-{}-{order_no}", kind.name()),
+        orders: Some(OrderFilter {
+            out_trade_no_prefix: format!("{order_no}0000"),
+            ..OrderFilter::default()
+        }),
+        misbehaviour: Some(misbehaviour),
+        ..Script::default()
+    })
 }
 
 fn of(kind: Kind) -> Vec<Script> {
     let one = |misbehaviour| vec![script(kind, misbehaviour)];
     match kind {
-        Kind::Prompt | Kind::Unpaid => Vec::new(),
         Kind::Late => one(Misbehaviour::Late(LateNotice {
             delay: length(LATE),
         })),
@@ -38,13 +64,20 @@ fn of(kind: Kind) -> Vec<Script> {
         })),
         Kind::Forged => one(forged()),
         Kind::Lying => one(Misbehaviour::WrongAmount(WrongAmount { difference_fen: 1 })),
-        Kind::Lost => one(Misbehaviour::Lost(LostNotice {})),
+        Kind::Lost | Kind::Tardy => one(Misbehaviour::Lost(LostNotice {})),
         Kind::Garbage => garbage(),
         Kind::Timeout => timeouts(),
         Kind::Claimed => vec![Script {
             step: Step::Prepay.into(),
             ..script(kind, forged())
         }],
+        Kind::Password => one(password(PasswordOutcome::Paid)),
+        Kind::Abandoned => one(password(PasswordOutcome::Never)),
+        Kind::Reversed => reversed(),
+        Kind::Raced => one(Misbehaviour::PaidMeanwhile(PaidMeanwhile::default())),
+        Kind::Unsure => one(ending(RefundState::Notsure)),
+        Kind::Handed => one(ending(RefundState::Change)),
+        _ => Vec::new(),
     }
 }
 
@@ -59,21 +92,48 @@ fn forged() -> Misbehaviour {
     })
 }
 
+fn password(outcome: PasswordOutcome) -> Misbehaviour {
+    Misbehaviour::Password(PasswordWait {
+        delay: length(TYPING),
+        outcome: outcome.into(),
+    })
+}
+
+fn contradiction(answer: QueryAnswer, times: usize) -> Misbehaviour {
+    Misbehaviour::Contradicting(Contradiction {
+        answers: vec![answer.into(); times],
+        unpaid_too: true,
+    })
+}
+
+fn ending(state: RefundState) -> Misbehaviour {
+    Misbehaviour::RefundEnding(RefundEnding {
+        state: state.into(),
+        delay: None,
+    })
+}
+
 fn garbage() -> Vec<Script> {
     let lost = script(Kind::Garbage, Misbehaviour::Lost(LostNotice {}));
-    let lost = Script {
-        name: format!("{}-lost", lost.name),
-        ..lost
-    };
+    let garbage = Misbehaviour::Garbage(GarbageReply { garbage: 0 });
     let answers = Script {
         step: Step::Query.into(),
         times: GARBAGE_ANSWERS,
-        ..script(
-            Kind::Garbage,
-            Misbehaviour::Garbage(GarbageReply { garbage: 0 }),
-        )
+        ..script(Kind::Garbage, garbage)
     };
-    vec![lost, answers]
+    vec![named(lost, "lost"), answers]
+}
+
+// The code is charged; neither the answer nor any poll says so.
+fn reversed() -> Vec<Script> {
+    let hold = length(SILENCE);
+    let silent = script(Kind::Reversed, Misbehaviour::TimeoutAfter(Timeout { hold }));
+    let silent = Script {
+        step: Step::Micropay.into(),
+        ..named(silent, "silent")
+    };
+    let unseen = contradiction(QueryAnswer::NotPaid, LIES);
+    vec![silent, script(Kind::Reversed, unseen)]
 }
 
 // Only the WeChat accounts are deaf: the payer's other wallet gets through. One of them does
@@ -88,9 +148,8 @@ fn timeouts() -> Vec<Script> {
     let deaf = accounts.filter(|till| till.pay_type == PayType::SwiftpassWechat);
     let each = deaf.zip(ways.into_iter().cycle());
     each.map(|(till, way)| {
-        let silent = script(Kind::Timeout, way);
+        let silent = named(script(Kind::Timeout, way), till.mch_id);
         Script {
-            name: format!("{}-{}", silent.name, till.mch_id),
             step: Step::Prepay.into(),
             orders: Some(OrderFilter {
                 mch_id: till.mch_id.to_owned(),
@@ -108,6 +167,13 @@ fn script(kind: Kind, misbehaviour: Misbehaviour) -> Script {
         orders: Some(orders(kind)),
         misbehaviour: Some(misbehaviour),
         ..Script::default()
+    }
+}
+
+fn named(script: Script, what: &str) -> Script {
+    Script {
+        name: format!("{}-{what}", script.name),
+        ..script
     }
 }
 
@@ -140,9 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn only_prompt_and_unpaid_orders_are_left_alone() {
-        let alone = Kind::ALL.into_iter().filter(|kind| of(*kind).is_empty());
-        assert_eq!(alone.collect::<Vec<_>>(), [Kind::Prompt, Kind::Unpaid]);
+    fn an_ordinary_order_is_left_alone() {
+        for kind in [Kind::Prompt, Kind::Scanned] {
+            assert!(of(kind).is_empty() && of_first_payment(kind, "W1").is_none());
+        }
+    }
+
+    #[test]
+    fn only_the_first_payment_of_an_order_fails() {
+        let script = of_first_payment(Kind::Declined, "W261120000000001001").unwrap();
+        let prefix = script.orders.unwrap().out_trade_no_prefix;
+        assert_eq!(prefix, "W2611200000000010010000");
+        assert!(script.name.len() <= 64, "{}", script.name);
     }
 
     #[test]

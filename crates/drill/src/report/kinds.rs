@@ -5,13 +5,14 @@ use proto::sandbox::v1::MisbehaviourKind;
 
 use crate::books::KindBooks;
 
-const HEADER: [&str; 7] = [
+const HEADER: [&str; 8] = [
     "kind",
     "orders",
     "paid",
-    "settled",
-    "left unpaid",
-    "found by asking",
+    "refunded",
+    "revoked",
+    "elsewhere",
+    "remedies",
     "what the channel did",
 ];
 
@@ -25,15 +26,16 @@ pub(super) fn table(kinds: &[KindBooks]) -> String {
         let numbers = [
             books.orders,
             books.paid,
-            books.settled,
-            books.open,
+            books.refunded,
+            books.revoked,
+            books.elsewhere,
             books.remedied,
         ];
         let name = [books.kind.name().to_owned()].into_iter();
         let numbers = numbers.map(|number| number.to_string());
         table.add_row(name.chain(numbers).chain([done(books)]));
     }
-    for column in table.column_iter_mut().skip(1).take(5) {
+    for column in table.column_iter_mut().skip(1).take(6) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let lessons = kinds.iter().map(lesson);
@@ -67,17 +69,25 @@ mod tests {
     use super::*;
     use crate::plan::kind::Kind;
 
+    fn one(kind: Kind) -> KindBooks {
+        KindBooks {
+            kind,
+            orders: 1,
+            paid: 0,
+            refunded: 0,
+            revoked: 1,
+            elsewhere: 0,
+            remedied: 0,
+            misdeeds: BTreeMap::new(),
+            believed: 0,
+        }
+    }
+
     #[test]
     fn each_kind_is_counted_and_explained() {
         let lying = KindBooks {
-            kind: Kind::Lying,
-            orders: 8,
-            paid: 7,
-            settled: 6,
-            open: 0,
-            remedied: 5,
             misdeeds: BTreeMap::from([(MisbehaviourKind::WrongAmount, 9)]),
-            believed: 0,
+            ..one(Kind::Lying)
         };
         let told = table(&[lying]);
         assert!(told.contains("wrong amount 9"), "{told}");
@@ -90,14 +100,9 @@ mod tests {
     #[test]
     fn believed_forgeries_are_counted() {
         let forged = KindBooks {
-            kind: Kind::Claimed,
-            orders: 1,
-            paid: 0,
-            settled: 0,
-            open: 1,
-            remedied: 0,
             misdeeds: BTreeMap::from([(MisbehaviourKind::Forged, 3)]),
             believed: 2,
+            ..one(Kind::Claimed)
         };
         assert_eq!(done(&forged), "forged 3, 2 acknowledged");
     }

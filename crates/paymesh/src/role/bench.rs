@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use drill::{Flood, Measured, flood};
+use drill::{Flood, Measured, Stormed, flood};
 
-use crate::cli::Bench;
+use tokio::runtime::Builder;
+
+use crate::cli::{Bench, Storm};
 use crate::failure::Failure;
 
 type Figure = fn(&Measured) -> Duration;
@@ -51,9 +53,30 @@ pub async fn run(bench: Bench) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The storm of a bench; on a thread of its own, one is what it needs. Prints what became of it.
+pub async fn storm(storm: Storm) -> Result<(), Failure> {
+    let storming = tokio::task::spawn_blocking(move || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let storm = drill::Storm {
+            grpc: storm.grpc,
+            per_second: storm.per_second,
+            lasts: Duration::from_secs(storm.seconds),
+        };
+        runtime
+            .map_err(|e| Failure::new("BENCH_FAILED", e))?
+            .block_on(drill::storm(storm))
+            .map_err(|e| Failure::new("BENCH_FAILED", e))
+    });
+    let stormed = storming
+        .await
+        .map_err(|e| Failure::new("BENCH_FAILED", e))??;
+    println!("{stormed}");
+    Ok(())
+}
+
 fn tell(name: &str, run: &Measured) {
     let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
-    let (answered, late) = run.storm();
+    let Stormed { answered, late } = run.stormed();
     println!(
         "| {name} | {} | {answered}, {late} | {} / {} | {} / {} |",
         run.orders(),

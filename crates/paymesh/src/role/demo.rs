@@ -14,6 +14,7 @@ pub async fn run(demo: Demo) -> Result<ExitCode, Failure> {
         seed: demo.seed,
         data_dir: demo.data_dir,
         stories: demo.stories,
+        tasks_only: demo.tasks_only,
         ..drill::Demo::new(exe)
     };
     let outcome = drill::demo(settings)

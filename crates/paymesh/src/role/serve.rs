@@ -30,7 +30,7 @@ pub async fn run(ground: &Ground, service: Service) -> Result<(), Failure> {
         Service::Trade => {
             let trade = assemble::trade(ground).await?;
             let work = assemble::trade_work(ground, &trade)?;
-            let tasks = TaskServer::new(vec![work.task()], &ground.lifecycle);
+            let tasks = TaskServer::new(work.tasks(), &ground.lifecycle);
             ground.lifecycle.ready();
             server
                 .add(trade.service())
@@ -43,7 +43,7 @@ pub async fn run(ground: &Ground, service: Service) -> Result<(), Failure> {
         Service::PayGateway => {
             let gateway = assemble::pay_gateway(ground).await?;
             let work = assemble::gateway_work(ground, &gateway)?;
-            let tasks = TaskServer::new(vec![work.task()], &ground.lifecycle);
+            let tasks = TaskServer::new(work.tasks(), &ground.lifecycle);
             let feed = assemble::gateway_feed(ground, &gateway);
             let server = server
                 .add(gateway.service())

@@ -18,13 +18,19 @@ pub async fn run(number: &str, trade: &str, gateway: &str) -> Result<(), Failure
     let told = Context::background(PATIENCE)
         .scope(story(&trade, &gateway, number))
         .await;
-    let lines = told.map_err(|status| {
+    let told = told.map_err(|status| {
         let reason = ::mesh::reason_of(&status).unwrap_or_else(|| status.code().to_string());
         Failure::new("TRACE_FAILED", format!("{reason}: {}", status.message()))
     })?;
     println!("the story of {number} (China time)");
-    for line in lines {
+    for line in told.lines {
         println!("  {line}");
+    }
+    if !told.refunds.is_empty() {
+        println!("its refunds");
+    }
+    for refund in told.refunds {
+        println!("  {refund}");
     }
     Ok(())
 }

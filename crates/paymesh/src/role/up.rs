@@ -57,7 +57,7 @@ fn embed(service: Service, database: &mut DatabaseConfig, folder: &Path) {
     }
 }
 
-pub async fn run(mut ground: Ground, data: &Path) -> Result<(), Failure> {
+pub async fn run(mut ground: Ground, up: &Up) -> Result<(), Failure> {
     let grpc = ground.listen("grpc", &ground.config.listen.grpc).await?;
     let callback = ground
         .listen("callback", &ground.config.listen.callback)
@@ -66,7 +66,7 @@ pub async fn run(mut ground: Ground, data: &Path) -> Result<(), Failure> {
     host::migrate(&ground, &host::ALL).await?;
     simulate(
         &mut ground.config,
-        data,
+        &up.data_dir,
         &callback.address().to_string(),
         &ground.ids.nonce(),
     )?;
@@ -76,7 +76,9 @@ pub async fn run(mut ground: Ground, data: &Path) -> Result<(), Failure> {
     let http = sandbox::start(&ground, &channel).await?;
     ground.config.pay_gateway.swiftpass.gateway_url = format!("http://{http}/pay/gateway");
     let host = Host::open(&ground, &host::ALL).await?;
-    host.work()?;
+    if !up.no_workers {
+        host.work()?;
+    }
     host.receive(callback);
     let server = host.server("paymesh")?.add(channel.service());
     ground.lifecycle.ready();
@@ -105,7 +107,7 @@ fn simulate(config: &mut Config, data: &Path, callback: &str, fresh: &str) -> Re
     config.sandbox.partner_key = Some(::sandbox::Key::new(key.clone()));
     let secret = KeyConfig {
         value: Some(SecretString::from(key)),
-        file: None,
+        ..KeyConfig::default()
     };
     config
         .pay_gateway
