@@ -11,12 +11,13 @@ mod writer;
 use std::fs::File;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::db::DbSettings;
+use crate::wake::Bells;
 use crate::{CommitError, Engine, Query, Refusal, StoreError, Value, Write};
 use writer::Writer;
 
@@ -59,12 +60,12 @@ impl Committer {
     pub(crate) async fn start(
         engine: Engine,
         settings: &DbSettings,
-        (role, bell): (&'static str, &watch::Sender<()>),
+        (role, bells): (&'static str, &Bells),
         lock: Option<File>,
     ) -> Result<Self, StoreError> {
         let (first, first_jobs) = mpsc::channel(settings.queue);
         let (normal, normal_jobs) = mpsc::channel(settings.queue);
-        let writer = Writer::connect(engine, settings, (role, bell.clone())).await?;
+        let writer = Writer::connect(engine, settings, (role, bells.clone())).await?;
         let (stop, running) = (CancellationToken::new(), TaskTracker::new());
         let queues = Queues {
             first: first_jobs,

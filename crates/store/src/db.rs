@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::committer::{Committer, Lane};
 use crate::engine::Trouble;
 use crate::value::bind;
+use crate::wake::{Bells, Wake};
 use crate::{
     CommitError, Engine, Migration, Query, Row, StoreError, Value, Write, engine, migrate, query,
     row,
@@ -62,7 +63,7 @@ pub struct Db {
     callbacks: Committer,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    bell: watch::Sender<()>,
+    bells: Bells,
 }
 
 impl Db {
@@ -86,11 +87,11 @@ impl Db {
             forget_holders(&mut connection, clock.now()).await?;
         }
         drop(connection);
-        let bell = watch::Sender::new(());
-        let writer = Committer::start(engine, settings, ("writer", &bell), lock).await?;
+        let bells = Bells::new(Arc::clone(&clock));
+        let writer = Committer::start(engine, settings, ("writer", &bells), lock).await?;
         let callbacks = match engine {
             Engine::Sqlite => writer.clone(),
-            Engine::MySql => Committer::start(engine, settings, ("callbacks", &bell), None).await?,
+            Engine::MySql => Committer::start(engine, settings, ("callbacks", &bells), None).await?,
         };
         Ok(Self {
             engine,
@@ -99,7 +100,7 @@ impl Db {
             callbacks,
             clock,
             ids,
-            bell,
+            bells,
         })
     }
 
@@ -118,10 +119,10 @@ impl Db {
         &self.ids
     }
 
-    /// Rings after each batch this process commits: what was armed may be due, what was
-    /// published may be sequenced. A bell, not a promise: other processes ring elsewhere.
-    pub fn bell(&self) -> watch::Receiver<()> {
-        self.bell.subscribe()
+    /// Rings after each batch this process commits that has something of this. A bell, not a
+    /// promise: other processes ring elsewhere, and what is armed for later rings nowhere.
+    pub fn bell(&self, wake: Wake) -> watch::Receiver<()> {
+        self.bells.subscribe(wake)
     }
 
     /// Makes the write durable, once. It goes on when the caller goes away.

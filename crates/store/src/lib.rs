@@ -20,6 +20,7 @@ pub mod query;
 pub mod redis;
 mod row;
 mod value;
+mod wake;
 mod write;
 
 pub use db::{Db, DbSettings};
@@ -29,4 +30,5 @@ pub use migrate::Migration;
 pub use query::Query;
 pub use row::Row;
 pub use value::Value;
+pub use wake::Wake;
 pub use write::{Guard, Write};

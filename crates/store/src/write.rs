@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::feed::Event;
 use crate::query::{self, Query};
+use crate::wake::Wake;
 use crate::{Value, row};
 
 /// The unique key that decides: of all writes with the same key, one is done.
@@ -131,6 +132,21 @@ impl Write {
             .iter()
             .filter(armed_or_ended)
             .filter_map(|effect| effect.row.get(..3))
+    }
+
+    // Whom its commit has work for at `now`.
+    pub(crate) fn wakes(&self, now: Timestamp) -> impl Iterator<Item = Wake> {
+        let is = |effect: &Effect, query: &'static Query| std::ptr::eq(effect.query, query);
+        let wake = move |effect: &Effect| match effect.row.as_slice() {
+            [Value::Int(kind), _, _, Value::Int(due)] if is(effect, &query::OBLIGATIONS_ARM) => {
+                let is_due = *due <= now.as_microsecond();
+                i16::try_from(*kind).ok().filter(|_| is_due).map(Wake::Owed)
+            }
+            _ if is(effect, &query::FEED_PENDING_INSERT) => Some(Wake::Published),
+            _ if is(effect, &query::FEED_INSERT) => Some(Wake::Sequenced),
+            _ => None,
+        };
+        self.effects.iter().filter_map(wake)
     }
 
     // Called at each submission: the first draws the id, later ones count up.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use metrics::Label;
 use sqlx::{AnyConnection, Connection, Executor};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
@@ -16,6 +15,7 @@ use super::{Labels, Pending, Statement};
 use crate::db::DbSettings;
 use crate::engine::{self, Trouble};
 use crate::value::bind;
+use crate::wake::Bells;
 use crate::{Engine, StoreError};
 
 // How often a batch is tried when the database asks for it (deadlock, lock wait, busy).
@@ -30,14 +30,14 @@ pub(crate) struct Writer {
     connection: Option<AnyConnection>,
     texts: Texts,
     labels: Labels,
-    bell: watch::Sender<()>,
+    bells: Bells,
 }
 
 impl Writer {
     pub(crate) async fn connect(
         engine: Engine,
         settings: &DbSettings,
-        (role, bell): (&'static str, watch::Sender<()>),
+        (role, bells): (&'static str, Bells),
     ) -> Result<Self, StoreError> {
         let connected = engine::connect_writer(engine, &settings.url).await;
         let connection = connected.map_err(|e| StoreError::Unavailable(e.to_string()))?;
@@ -51,7 +51,7 @@ impl Writer {
                 Label::new("service", settings.service.clone()),
                 Label::from_static_parts("role", role),
             ]),
-            bell,
+            bells,
         })
     }
 
@@ -105,8 +105,9 @@ impl Writer {
     ) -> Option<(Vec<Pending>, Vec<Pending>)> {
         match self.try_batch(&mut part, give_up).await {
             Ok(outcomes) => {
+                let wakes = self.bells.of(part.iter().map(|pending| &pending.write));
                 answer::tell(&self.labels, part, &outcomes);
-                self.bell.send_replace(());
+                self.bells.ring(&wakes);
             }
             Err(Failure::Rejected(_) | Failure::Contended) if part.len() > 1 => {
                 let right = part.split_off(part.len() / 2);

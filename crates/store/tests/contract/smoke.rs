@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{CommitError, Db, DbSettings, Query, Refusal, Write, obligation, query, row};
+use store::{CommitError, Db, DbSettings, Query, Refusal, Wake, Write, obligation, query, row};
 use testkit::{ENGINES, TestDb};
 use tokio::time::sleep;
 
@@ -271,15 +271,19 @@ async fn the_first_lane_writes_like_the_other() {
 }
 
 #[tokio::test]
-async fn the_bell_rings_after_a_commit() {
+async fn the_bell_rings_for_what_a_commit_made_due() {
     for engine in ENGINES {
         let World {
             db, test: _test, ..
         } = world(engine).await;
-        let mut bell = db.bell();
-        assert!(!bell.has_changed().unwrap());
+        let mut owed = db.bell(Wake::Owed(KIND));
+        let (other, published) = (db.bell(Wake::Owed(KIND + 1)), db.bell(Wake::Published));
+        // What it owes is due a second after noon, and then at noon, which it is.
         db.submit(open(1)).await.unwrap();
-        bell.changed().await.unwrap();
+        assert!(!owed.has_changed().unwrap(), "not due yet");
+        db.submit(open(0)).await.unwrap();
+        owed.changed().await.unwrap();
+        assert!(!other.has_changed().unwrap() && !published.has_changed().unwrap());
     }
 }
 

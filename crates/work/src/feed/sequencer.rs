@@ -6,7 +6,7 @@ use std::time::Duration;
 use mesh::Lifecycle;
 use serde::Deserialize;
 use store::lease::Lease;
-use store::{Db, StoreError, feed};
+use store::{Db, StoreError, Wake, feed};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -106,7 +106,7 @@ impl Sequencer {
             least: Duration::from_millis(2),
             most: Duration::from_millis(8),
         };
-        let mut pace = Pace::new(self.db.bell(), self.settings.poll, gaps);
+        let mut pace = Pace::new(self.db.bell(Wake::Published), self.settings.poll, gaps);
         let mut renew_at = later(self.db.clock().now(), self.settings.term / 2);
         while !self.stop.is_cancelled() {
             if self.db.clock().now() >= renew_at {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Db, feed};
+use store::{Db, Wake, feed};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -35,7 +35,7 @@ impl Tail {
     pub(super) async fn follow(self: Arc<Self>, db: Db, poll: Duration, stop: CancellationToken) {
         let least = Duration::from_millis(2);
         let mut pace = Pace::new(
-            db.bell(),
+            db.bell(Wake::Sequenced),
             poll,
             Gaps {
                 least,

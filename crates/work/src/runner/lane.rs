@@ -11,7 +11,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use mesh::Context;
 use store::obligation::{self, Claimed};
-use store::{Db, StoreError};
+use store::{Db, StoreError, Wake};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,8 @@ impl Lane {
             least: self.ground.settings.gap_least,
             most: self.ground.settings.gap_most,
         };
-        let mut pace = Pace::new(self.ground.db.bell(), self.ground.settings.poll, gaps);
+        let bell = self.ground.db.bell(Wake::Owed(self.job.kind()));
+        let mut pace = Pace::new(bell, self.ground.settings.poll, gaps);
         let mut running = JoinSet::new();
         while !self.ground.stop.is_cancelled() {
             let room = self.room(running.len());
