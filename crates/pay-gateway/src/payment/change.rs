@@ -107,13 +107,16 @@ impl StoredPayment {
         let schedule = self.polls(compression);
         schedule
             .next_after(Duration::ZERO)
-            .unwrap_or_else(|| self.pay_time() / compression)
+            .unwrap_or_else(|| self.pay_time())
     }
 
     /// When it is asked about, by its age; `compression` times as fast.
     pub(crate) fn polls(&self, compression: u32) -> PollSchedule {
         let schedule = match self.asked.pay_type.direction() {
-            Direction::CustomerScans => PollSchedule::customer_scans(self.pay_time()),
+            // Only the pauses are shorter: the payer has as long as was told.
+            Direction::CustomerScans => {
+                PollSchedule::customer_scans(self.pay_time().saturating_mul(compression))
+            }
             Direction::MerchantScans => PollSchedule::merchant_scans(),
         };
         schedule.compressed(compression)

@@ -48,7 +48,7 @@ async fn revoke(trade: &Inner, owed: &Claimed) -> Result<Verdict, TradeError> {
     };
     let order = flow::load(&trade.db, no).await?;
     if owed.part < BESIDES {
-        return its_own(trade, order).await;
+        return its_own(trade, order, owed.attempts).await;
     }
     match Attempt::try_from(i64::from(owed.part - BESIDES)) {
         Ok(payment) => besides(trade, &order, payment, owed.attempts).await,
@@ -57,7 +57,7 @@ async fn revoke(trade: &Inner, owed: &Claimed) -> Result<Verdict, TradeError> {
 }
 
 // The payment of an order that is being revoked.
-async fn its_own(trade: &Inner, order: StoredOrder) -> Result<Verdict, TradeError> {
+async fn its_own(trade: &Inner, order: StoredOrder, asked: u32) -> Result<Verdict, TradeError> {
     let (OrderState::Revoking { payment, .. } | OrderState::RevokeFailed { payment, .. }) =
         order.state
     else {
@@ -73,7 +73,7 @@ async fn its_own(trade: &Inner, order: StoredOrder) -> Result<Verdict, TradeErro
         confirm(trade, order.no, &told.found_by("REVOKE")).await?;
         return Ok(Verdict::Done);
     }
-    match rest(trade, &closing) {
+    match rest(trade, &closing, asked) {
         Some(rest) => Ok(Verdict::Snooze(rest)),
         None => failed(trade, &order, why(&closing)).await,
     }
@@ -170,13 +170,14 @@ async fn besides(
     }
 }
 
-// How long a payment that is CLOSING may be waited for; none when that is over.
-fn rest(trade: &Inner, closing: &Payment) -> Option<Duration> {
+// How long a payment that is CLOSING may be waited for; none when that is over. The first time
+// it has only just been asked for.
+fn rest(trade: &Inner, closing: &Payment, asked: u32) -> Option<Duration> {
     if closing.state() != PaymentState::Closing {
         return None;
     }
     let margin = trade.config.compressed(MARGIN);
-    close::wait(trade, closing, margin)
+    close::wait(trade, closing, margin).or((asked <= 1).then_some(margin))
 }
 
 fn why(payment: &Payment) -> String {
