@@ -35,6 +35,8 @@ pub(crate) fn payment(payment: &StoredPayment) -> wire::Payment {
         paid_time: payment.paid_at.map(to_proto),
         version: payment.version,
         earliest_close_time: None,
+        paid_fen: 0,
+        pay_id: 0,
     }
 }
 
