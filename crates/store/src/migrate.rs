@@ -36,6 +36,9 @@ macro_rules! migrations {
     };
 }
 
+// Where sqlx notes the steps that were taken.
+const STEPS: &str = "_sqlx_migrations";
+
 migrations!(BASE = 1 => "0001_base");
 
 /// Brings the database of `service` up to date; answers how many steps were taken.
@@ -72,9 +75,7 @@ pub(crate) async fn check(
     let pending = pending(connection, engine, own)
         .await
         .map_err(|e| failed(e.to_string()))?;
-    let dirty = connection
-        .dirty_version(&migrator(engine, own).table_name)
-        .await;
+    let dirty = dirty(connection, engine).await;
     // MySQL cannot roll back what a failed step had done by then.
     if let Some(version) = dirty.map_err(|e| failed(e.to_string()))? {
         return Err(failed(format!(
@@ -106,17 +107,44 @@ async fn pending(
     own: &[Migration],
 ) -> Result<usize, sqlx::migrate::MigrateError> {
     let migrator = migrator(engine, own);
-    connection
-        .ensure_migrations_table(&migrator.table_name)
-        .await?;
-    let applied = connection
-        .list_applied_migrations(&migrator.table_name)
-        .await?;
-    let applied: HashSet<i64> = applied.iter().map(|step| step.version).collect();
+    let mut applied = HashSet::new();
+    if is_begun(connection, engine).await? {
+        let steps = connection.list_applied_migrations(STEPS).await?;
+        applied.extend(steps.iter().map(|step| step.version));
+    }
     Ok(migrator
         .iter()
         .filter(|step| !applied.contains(&step.version))
         .count())
+}
+
+// A step that was begun and not finished.
+async fn dirty(
+    connection: &mut AnyConnection,
+    engine: Engine,
+) -> Result<Option<i64>, sqlx::migrate::MigrateError> {
+    if is_begun(connection, engine).await? {
+        connection.dirty_version(STEPS).await
+    } else {
+        Ok(None)
+    }
+}
+
+// Whether any step was ever taken. Looked up, not made: who only checks has no right to make
+// tables.
+async fn is_begun(connection: &mut AnyConnection, engine: Engine) -> Result<bool, sqlx::Error> {
+    let sql = match engine {
+        Engine::Sqlite => "SELECT COUNT(*) FROM sqlite_master WHERE name = ?",
+        Engine::MySql => {
+            "SELECT COUNT(*) FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name = ?"
+        }
+    };
+    let tables: i64 = sqlx::query_scalar(sql)
+        .bind(STEPS)
+        .fetch_one(connection)
+        .await?;
+    Ok(tables > 0)
 }
 
 fn migrator(engine: Engine, own: &[Migration]) -> Migrator {

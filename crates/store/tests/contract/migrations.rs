@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use seam::SystemIds;
-use store::{Db, Engine, Migration, StoreError, migrate};
+use store::{Db, DbSettings, Engine, Migration, StoreError, migrate};
 use testkit::{ENGINES, TestDb};
 
 use crate::schema::{MIGRATIONS, accounts, open};
@@ -66,6 +66,26 @@ async fn a_database_with_pending_migrations_does_not_open() {
         // A replica of the last release goes on beside the next schema.
         opened(&test, MIGRATIONS).await.unwrap().close().await;
     }
+}
+
+#[tokio::test]
+async fn who_serves_needs_no_right_to_make_tables() {
+    let test = TestDb::create(Engine::MySql).await;
+    let name = test.url().rsplit('/').next().unwrap().to_owned();
+    let user = format!("rows{}", std::process::id());
+    test.run(&format!("CREATE USER '{user}'@'%'")).await;
+    let rows = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO '{user}'@'%'");
+    test.run(&rows).await;
+    let url = format!("mysql://{user}@{}/{name}", test.server());
+    let open = async || {
+        let settings = DbSettings::new("test", &url);
+        Db::open(&settings, MIGRATIONS, testkit::clock(), Arc::new(SystemIds)).await
+    };
+    assert_eq!(error(open().await).reason(), "MIGRATIONS_PENDING");
+    let migrated = migrate::migrate("test", test.url(), MIGRATIONS).await;
+    assert_eq!(migrated.unwrap(), 2);
+    open().await.unwrap().close().await;
+    test.run(&format!("DROP USER '{user}'@'%'")).await;
 }
 
 #[tokio::test]
