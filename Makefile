@@ -10,7 +10,7 @@ export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 paymesh := $(or $(CARGO_TARGET_DIR),target)/debug/paymesh
 
-.PHONY: help demo run build test check fmt bench-store bench-flood tools clean need
+.PHONY: help demo run build test check fmt bench-store bench-flood chart test-chart tools clean need
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,12 @@ bench-store: need ## the committer against a transaction per write, on SQLite an
 bench-flood: need ## orders with and without a storm of orders for shops that do not exist
 	cargo build --locked --release -p paymesh
 	$(dir $(paymesh))../release/paymesh bench
+
+chart: ## render the chart into k8s/, for kubectl apply
+	@scripts/chart-render.sh
+
+test-chart: ## lint, schema, rendered manifests, unit tests of the chart (fetches helm into ./.tools)
+	@scripts/chart-test.sh
 
 tools: need ## install cargo-deny into ./.tools
 	cargo install --root .tools --locked cargo-deny
