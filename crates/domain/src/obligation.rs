@@ -98,8 +98,9 @@ pub const fn owed_by_payment(payment: PaymentState) -> &'static [K] {
     match payment {
         PaymentState::Sent | PaymentState::Pending | PaymentState::Unknown => &[K::Poll],
         PaymentState::Closing => &[K::Close],
-        PaymentState::Closed | PaymentState::Reversed => &[K::Confirm],
-        PaymentState::Succeeded | PaymentState::Declined => &[],
+        // Money may still come to what was called dead, finally or not.
+        PaymentState::Declined | PaymentState::Closed | PaymentState::Reversed => &[K::Confirm],
+        PaymentState::Succeeded => &[],
     }
 }
 
@@ -172,6 +173,14 @@ mod tests {
             let owed = owed_by_payment(*payment);
             assert!(!owed.is_empty() || payment.is_final(), "{payment}");
             assert!(owed.iter().all(|kind| kind.owner() == Owner::PayGateway));
+        }
+    }
+
+    #[test]
+    fn whatever_is_said_to_be_dead_is_to_be_confirmed() {
+        for payment in PaymentState::ALL {
+            let confirmed = owed_by_payment(*payment) == [K::Confirm];
+            assert_eq!(confirmed, payment.is_dead(), "{payment}");
         }
     }
 

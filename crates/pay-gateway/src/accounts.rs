@@ -1,22 +1,23 @@
-//! Merchant accounts (进件): asked of shop-center, believed for a while, and the channel
-//! adapter each is spoken to through.
+//! Merchant accounts (进件), and whether a shop sells: asked of shop-center, believed for a
+//! while; and the channel adapter each account is spoken to through.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::Direction;
+use domain::{DeclineReason, Direction};
 use mesh::Context;
 use prost::Message;
 use proto::shop::v1::list_merchant_accounts_request::Owner;
 use proto::shop::v1::shop_service_client::ShopServiceClient;
 use proto::shop::v1::{
-    Channel as WireChannel, ChannelMerchant, ListMerchantAccountsRequest,
-    ListMerchantAccountsResponse, MerchantAccount,
+    Channel as WireChannel, ChannelMerchant, GetShopRequest, ListMerchantAccountsRequest,
+    ListMerchantAccountsResponse, MerchantAccount, Shop, ShopStatus,
 };
 use seam::net::Net;
 use seam::{Clock, Ids};
 use store::cache::{Cache, ReadThrough, ReadThroughSettings};
+use tonic::Code;
 
 use crate::channel::http::{ChannelHttp, HttpSettings};
 use crate::channel::swiftpass::{self, Signer, Swiftpass};
@@ -42,6 +43,7 @@ pub struct Peers {
 pub(crate) struct Accounts {
     shops: ShopServiceClient<mesh::Client>,
     known: ReadThrough<tonic::Status>,
+    known_shops: ReadThrough<tonic::Status>,
     signers: BTreeMap<String, Signer>,
     config: PayGatewayConfig,
     net: Arc<dyn Net>,
@@ -57,15 +59,20 @@ impl Accounts {
         (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     ) -> Result<Self, GatewayError> {
         let signers = config.swiftpass.signers().map_err(GatewayError::Config)?;
-        let settings = ReadThroughSettings {
-            name: "accounts",
+        let believed = |name| ReadThroughSettings {
+            name,
             ttl: config.account_cache,
             negative_ttl: config.account_cache / 10,
             stale: config.account_cache * 20,
         };
+        let known = |name| {
+            let (cache, clock) = (Arc::clone(&peers.cache), Arc::clone(&clock));
+            ReadThrough::new(believed(name), cache, clock)
+        };
         Ok(Self {
+            known: known("accounts"),
+            known_shops: known("selling"),
             shops: peers.shops,
-            known: ReadThrough::new(settings, Arc::clone(&peers.cache), clock),
             rotation: Rotation(peers.cache),
             signers,
             config,
@@ -75,9 +82,15 @@ impl Accounts {
         })
     }
 
-    /// The account that takes a shop's payment: by weight among those that are enabled; a
-    /// payer who scans gets another one next time, if there is another.
-    pub(crate) async fn pick(&self, asked: &Asked) -> Result<Option<Account>, GatewayError> {
+    /// The account that takes a shop's payment, or why none does: by weight among those that
+    /// are enabled; a payer who scans gets another one next time, if there is another.
+    pub(crate) async fn pick(
+        &self,
+        asked: &Asked,
+    ) -> Result<Result<Account, DeclineReason>, GatewayError> {
+        if !self.sells(asked.shop_id).await? {
+            return Ok(Err(DeclineReason::ShopClosed));
+        }
         let key = format!("shop:{}", asked.shop_id);
         let accounts = self.ask(&key, Owner::ShopId(asked.shop_id)).await?;
         let fits = |account: &&MerchantAccount| {
@@ -90,7 +103,28 @@ impl Accounts {
             Direction::CustomerScans => self.rotation.next(asked, &fitting, self.ids.bits()).await,
             Direction::MerchantScans => by_weight(&fitting, self.ids.bits()),
         };
-        Ok(picked.map(Account::of))
+        let picked = picked.map(Account::of);
+        Ok(picked.ok_or(DeclineReason::NoMerchantAccount))
+    }
+
+    // Whether a shop is there and open.
+    async fn sells(&self, shop_id: i64) -> Result<bool, GatewayError> {
+        let mut shops = self.shops.clone();
+        let load = move || {
+            // Others may wait for the same answer: its deadline is its own.
+            Context::background(ASK).scope(async move {
+                match shops.get_shop(GetShopRequest { shop_id }).await {
+                    Ok(answer) => Ok(answer.into_inner().shop.map(|shop| shop.encode_to_vec())),
+                    Err(status) if status.code() == Code::NotFound => Ok(None),
+                    Err(status) => Err(status),
+                }
+            })
+        };
+        let found = self.known_shops.get(&shop_id.to_string(), load).await;
+        let found = found.map_err(|status| (*status).clone())?;
+        let shop = found.as_deref().map(Shop::decode).transpose();
+        let shop = shop.map_err(|e| tonic::Status::internal(format!("cached shop: {e}")))?;
+        Ok(shop.is_some_and(|shop| shop.status() == ShopStatus::Open))
     }
 
     /// The signers that may have signed a message of a channel's merchant.

@@ -20,7 +20,8 @@ pub struct PayGatewayConfig {
     pub database: DatabaseConfig,
     /// Where channels reach the callback ingress, without the path: `https://pay.example.com`.
     pub callback_url: String,
-    /// How long merchant accounts are believed without asking shop-center again.
+    /// How long merchant accounts, and that a shop sells, are believed without asking shop-center
+    /// again.
     #[serde(with = "humantime_serde")]
     pub account_cache: Duration,
     /// Polls, closes, confirmations and refund queries run this many times as fast: 1, except in

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Environment, PaymentState, RefundFailure, RefundNo, RefundState};
+use domain::{Environment, Fen, PaymentState, RefundFailure, RefundNo, RefundState};
 use proto::gateway::v1 as wire;
 use proto::shop::v1::PayType as WirePayType;
 use proto::time::to_proto;
@@ -35,8 +35,8 @@ pub(crate) fn payment(payment: &StoredPayment) -> wire::Payment {
         paid_time: payment.paid_at.map(to_proto),
         version: payment.version,
         earliest_close_time: None,
-        paid_fen: 0,
-        pay_id: 0,
+        paid_fen: payment.paid_amount.map_or(0, Fen::get),
+        pay_id: payment.pay_id.map_or(0, |pay_id| pay_id.code().into()),
     }
 }
 

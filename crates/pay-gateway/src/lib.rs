@@ -1,7 +1,7 @@
 //! pay-gateway: payments at the channels, and the callbacks that come back.
 //!
-//! Called by trade (RPCs, feed) and by the channels (HTTP); calls shop-center (merchant
-//! accounts) and the channels. Never calls trade: its feed is pulled.
+//! Called by trade (RPCs, feed) and by the channels (HTTP); calls shop-center (shops,
+//! merchant accounts) and the channels. Never calls trade: its feed is pulled.
 
 pub mod channel;
 pub mod ingress;

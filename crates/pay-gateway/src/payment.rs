@@ -5,8 +5,8 @@ mod change;
 use std::time::Duration;
 
 use domain::{
-    Attempt, Closure, Direction, Environment, Fen, Live, OrderNo, OutTradeNo, PayType,
-    PaymentContext, PaymentState, UnknownCode,
+    Attempt, Closure, DeclineReason, Direction, Environment, Fen, Live, OrderNo, OutTradeNo, PayId,
+    PayType, PaymentContext, PaymentState, UnknownCode,
 };
 use jiff::Timestamp;
 use proto::gateway::v1::Finder;
@@ -15,6 +15,8 @@ use store::{Db, Row, StoreError, row};
 use crate::channel::Paid;
 use crate::queries;
 
+/// Why money of another amount than was asked for pays nothing.
+pub(crate) const AMOUNT_DIFFERS: &str = "AMOUNT_DIFFERS";
 /// How long a channel may take to know what it was told.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// When a payment that is said to be dead is asked about again, by the time since it ended.
@@ -32,18 +34,22 @@ pub(crate) struct StoredPayment {
     pub(crate) state: PaymentState,
     pub(crate) reason: String,
     pub(crate) asked: Asked,
+    /// The original payid, if it has one.
+    pub(crate) pay_id: Option<PayId>,
     pub(crate) send_before: Timestamp,
     pub(crate) account: Account,
     pub(crate) pay_info: Option<String>,
     pub(crate) channel_trade_no: Option<String>,
     pub(crate) paid_at: Option<Timestamp>,
+    /// What the channel says it took, once it did.
+    pub(crate) paid_amount: Option<Fen>,
     pub(crate) closing: Closing,
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) changed_at: Timestamp,
 }
 
-/// What trade asked for; a repeat must ask for the same.
+/// What trade asked for; a repeat must ask for the same, but for `client_ip`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) shop_id: i64,
@@ -53,6 +59,15 @@ pub(crate) struct Asked {
     pub(crate) payer_id: String,
     pub(crate) client_ip: String,
     pub(crate) expires_at: Timestamp,
+}
+
+impl Asked {
+    /// Whether the other asks for the same payment; wherever from.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let client_ip = self.client_ip.clone();
+        let other = other.clone();
+        *self == Self { client_ip, ..other }
+    }
 }
 
 /// The account that takes the money; fixed for the payment's life.
@@ -173,25 +188,38 @@ impl StoredPayment {
     /// way any more, and a channel closes (c→b) only what is `close_after` old.
     pub(crate) fn closable_from(&self, close_after: Duration) -> Timestamp {
         match self.asked.pay_type.direction() {
-            Direction::CustomerScans => (self.created_at + close_after).max(self.send_before),
+            // The channel counts from when it was told, which may be as late as that.
+            Direction::CustomerScans => self.send_before + close_after,
             Direction::MerchantScans => self.send_before,
         }
     }
 
-    /// Why money at the channel is not this payment's; `None`: it is.
-    pub(crate) fn mismatch(&self, paid: &Paid) -> Option<String> {
-        if Fen::new(paid.amount) != self.asked.amount {
-            return Some(format!("{} fen, not {}", paid.amount, self.asked.amount));
-        }
-        (paid.currency != "CNY").then(|| format!("{}, not CNY", paid.currency))
+    /// Whether it is over, and no channel was ever asked for it.
+    pub(crate) fn was_never_sent(&self) -> bool {
+        let declined = self.state == PaymentState::Declined;
+        let refused = declined && self.reason != DeclineReason::NotPaid.name();
+        self.account == Account::default() || refused
+    }
+
+    /// The money it has, or is to have.
+    pub(crate) fn amount(&self) -> Fen {
+        self.paid_amount.unwrap_or(self.asked.amount)
+    }
+
+    /// How money at the channel differs from what was asked for; `None`: it does not.
+    pub(crate) fn differs(&self, paid: &Paid) -> Option<String> {
+        let asked = self.asked.amount;
+        (Fen::new(paid.amount) != asked).then(|| format!("{} fen, not {asked}", paid.amount))
     }
 
     /// Keeps what is known of the money.
-    pub(crate) fn take(&mut self, channel_trade_no: &str, paid_at: Timestamp) {
-        self.channel_trade_no = Some(channel_trade_no.to_owned());
+    pub(crate) fn take(&mut self, paid: &Paid, now: Timestamp) {
+        self.channel_trade_no = Some(paid.channel_trade_no.clone());
         // The channel tells whole seconds; nobody pays before the payment began.
-        self.paid_at = Some(paid_at.max(self.created_at));
-        self.reason = String::new();
+        self.paid_at = Some(paid.paid_at.unwrap_or(now).max(self.created_at));
+        self.paid_amount = Some(Fen::new(paid.amount));
+        let reason = self.differs(paid).map_or("", |_| AMOUNT_DIFFERS);
+        reason.clone_into(&mut self.reason);
     }
 
     /// A copy at the next version, in `state` with what comes of it.
@@ -216,6 +244,8 @@ impl StoredPayment {
         let unknown = |column| move |e: UnknownCode| row.corrupt(column, e);
         let order = OrderNo::try_from(row.int("order_no")?);
         let attempt = Attempt::try_from(row.int("attempt")?);
+        let pay_id = Some(row.small("pay_id")?).filter(|code| *code != 0);
+        let pay_id = pay_id.map(PayId::from_code);
         Ok(Self {
             number: OutTradeNo {
                 order: order.map_err(|e| row.corrupt("order_no", e))?,
@@ -235,6 +265,7 @@ impl StoredPayment {
                 client_ip: row.text("client_ip")?,
                 expires_at: row.time("expires_at")?,
             },
+            pay_id: pay_id.transpose().map_err(unknown("pay_id"))?,
             send_before: row.time("send_before")?,
             account: Account {
                 id: row.int("account_id")?,
@@ -245,6 +276,7 @@ impl StoredPayment {
             pay_info: row.opt_text("pay_info")?,
             channel_trade_no: row.opt_text("channel_trade_no")?,
             paid_at: row.opt_time("paid_at")?,
+            paid_amount: row.opt_int("paid_amount")?.map(Fen::new),
             closing: Closing {
                 reason: row.text("close_reason")?,
                 sent_at: row.opt_time("close_sent_at")?,

@@ -15,6 +15,9 @@ use store::{Db, Guard, Row, StoreError, Value, Write, row};
 use crate::payment::{Line, StoredPayment};
 use crate::{convert, queries};
 
+/// The reason of a refund that is tried again, until the channel has taken that in.
+pub(crate) const UNANSWERED: &str = "RETRY";
+
 /// A stored refund.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredRefund {
@@ -98,7 +101,7 @@ impl StoredRefund {
             no: wanted.no,
             payment: wanted.payment,
             amount: wanted.amount,
-            total: payment.asked.amount,
+            total: payment.amount(),
             state,
             failure,
             reason: String::new(),
@@ -151,7 +154,8 @@ impl StoredRefund {
         let write = Write::new("refund/change", &CHANGED, log)
             .update(&queries::REFUNDS_MOVE, to.move_row());
         let write = to.owe(write, owed_by_refund_attempt(self.state), due);
-        if to.state == self.state {
+        // Trade waits for the end of each try, be it the same as the last one's.
+        if (to.state, to.retry) == (self.state, self.retry) {
             return write;
         }
         to.tell(write, at)

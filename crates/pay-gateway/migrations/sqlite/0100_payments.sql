@@ -8,6 +8,7 @@ CREATE TABLE payments (
     shop_id          BIGINT       NOT NULL,
     pay_type         SMALLINT     NOT NULL,
     amount           BIGINT       NOT NULL, -- fen
+    pay_id           SMALLINT     NOT NULL, -- the original payid; 0: none
     description      VARCHAR(127) NOT NULL,
     payer_id         VARCHAR(128) NOT NULL,
     client_ip        VARCHAR(15)  NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE payments (
     pay_info         TEXT,                  -- what the payer's device needs, once it is known
     channel_trade_no VARCHAR(64),
     paid_at          BIGINT,                -- the channel's time
+    paid_amount      BIGINT,                -- fen; what the channel says it took, once it did
     close_sent_at    BIGINT,                -- when a close or reverse was last sent
     close_ended_at   BIGINT,                -- when that call was over; NULL while it may be under way
     close_reason     VARCHAR(32)  NOT NULL, -- why it is to be closed; empty: it is not

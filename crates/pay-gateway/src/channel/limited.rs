@@ -19,16 +19,20 @@ pub struct Limited<C> {
     channel: C,
     name: &'static str,
     room: Semaphore,
+    // What nobody waits for takes half of the room at most: however slow the channel is, there
+    // is a place for who wants to pay.
+    behind: Semaphore,
 }
 
 impl<C: Channel> Limited<C> {
     /// At most `limit` calls at once, at least one; `name` is the channel's in metrics.
     pub fn new(name: &'static str, channel: C, limit: usize) -> Self {
-        let room = Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS));
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             channel,
             name,
-            room,
+            room: Semaphore::new(limit),
+            behind: Semaphore::new(limit.div_ceil(2)),
         }
     }
 }
@@ -44,6 +48,15 @@ impl<C> Limited<C> {
         let answer = call.await;
         under_way.outcome = answer.outcome();
         answer
+    }
+
+    /// The same for a call that jobs make.
+    async fn call_behind<A: Answer>(&self, kind: &'static str, call: impl Future<Output = A>) -> A {
+        let Ok(_place) = self.behind.try_acquire() else {
+            count(self.name, kind, BUSY);
+            return A::not_made(BUSY.to_owned());
+        };
+        self.call(kind, call).await
     }
 }
 
@@ -63,15 +76,16 @@ impl<C: Channel> Channel for Limited<C> {
     }
 
     async fn query(&self, query: &Query) -> QueryAnswer {
-        self.call("query", self.channel.query(query)).await
+        self.call_behind("query", self.channel.query(query)).await
     }
 
     async fn close(&self, undo: &Undo) -> UndoAnswer {
-        self.call("close", self.channel.close(undo)).await
+        self.call_behind("close", self.channel.close(undo)).await
     }
 
     async fn reverse(&self, undo: &Undo) -> UndoAnswer {
-        self.call("reverse", self.channel.reverse(undo)).await
+        self.call_behind("reverse", self.channel.reverse(undo))
+            .await
     }
 
     async fn refund(&self, refund: &Refund) -> RefundAnswer {
@@ -80,7 +94,7 @@ impl<C: Channel> Channel for Limited<C> {
 
     async fn query_refund(&self, query: &RefundQuery) -> RefundQueryAnswer {
         let call = self.channel.query_refund(query);
-        self.call("query_refund", call).await
+        self.call_behind("query_refund", call).await
     }
 }
 

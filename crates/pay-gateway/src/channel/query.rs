@@ -52,6 +52,16 @@ pub struct Paid {
     pub paid_at: Option<Timestamp>,
 }
 
+impl Paid {
+    /// Why it cannot be taken, whoever it is of; `None`: it can.
+    pub(crate) fn is_no_money(&self) -> Option<String> {
+        if self.currency != "CNY" {
+            return Some(format!("{}, not CNY", self.currency));
+        }
+        (self.amount < 1).then(|| format!("{} fen", self.amount))
+    }
+}
+
 impl QueryAnswer {
     /// What it says of the payment. Refunded money came first: that is a success.
     pub const fn finding(&self) -> Finding {

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use domain::{DeclineReason, Finding, Opening, OutTradeNo, PaymentState, Source, Tell};
+use domain::{
+    DeclineReason, Finding, Opening, OutTradeNo, PayId, PayType, PaymentState, Source, Tell,
+};
 use jiff::Timestamp;
 use mesh::Context;
 use store::Write;
@@ -36,7 +38,7 @@ pub(super) async fn once(
     for _ in 0..flow::DECISIONS {
         let outcome = match StoredPayment::get(&gateway.db, number).await? {
             Some(payment) if is_fence(&payment) => return Ok(payment),
-            Some(payment) if payment.asked != asked => {
+            Some(payment) if !payment.asked.is(&asked) => {
                 return Err(GatewayError::PaymentDiffers(number));
             }
             Some(payment) => stored(gateway, payment).await,
@@ -66,12 +68,13 @@ async fn begin(
     (number, asked): (OutTradeNo, &Asked),
     way: Way,
 ) -> Result<StoredPayment, GatewayError> {
-    let account = gateway.accounts.pick(asked).await?;
-    let Some(account) = account else {
-        return refuse(gateway, number, asked).await;
+    let account = match gateway.accounts.pick(asked).await? {
+        Ok(account) => account,
+        Err(reason) => return refuse(gateway, (number, asked), reason).await,
     };
     let payment = StoredPayment {
         account,
+        pay_id: way.pay_id(asked.pay_type),
         ..new_payment(gateway, number, asked, Opening::Pay)
     };
     let line = Line {
@@ -92,13 +95,13 @@ async fn begin(
     asked.unwrap_or(Err(GatewayError::Contended(number)))
 }
 
-// No account: the payment is over before it began, and that is on record.
+// Nobody takes the money: the payment is over before it began, and that is on record.
 async fn refuse(
     gateway: &Inner,
-    number: OutTradeNo,
-    asked: &Asked,
+    (number, asked): (OutTradeNo, &Asked),
+    reason: DeclineReason,
 ) -> Result<StoredPayment, GatewayError> {
-    let reason = DeclineReason::NoMerchantAccount.name();
+    let reason = reason.name();
     let payment = StoredPayment {
         reason: reason.to_owned(),
         ..new_payment(gateway, number, asked, Opening::Refused)
@@ -128,6 +131,15 @@ impl Way {
             Self::Prepay => "PREPAY",
             Self::Pay(_) => "PAY",
         }
+    }
+
+    // Which wallet it is, a pay type tells, or the code of the one that takes both.
+    fn pay_id(&self, pay_type: PayType) -> Option<PayId> {
+        let wallet = match self {
+            Self::Prepay => pay_type.wallet(),
+            Self::Pay(code) => code.wallet(),
+        };
+        PayId::of(pay_type, wallet?)
     }
 
     async fn ask(self, channel: &dyn Channel, payment: &StoredPayment, now: Timestamp) -> Told {
@@ -240,7 +252,7 @@ impl Told {
             self.reason.clone_into(&mut to.reason);
             to.pay_info.clone_from(&self.pay_info);
             if let Some(paid) = &self.paid {
-                to.take(&paid.channel_trade_no, paid.paid_at.unwrap_or(now));
+                to.take(paid, now);
             }
         })
     }
@@ -270,11 +282,13 @@ pub(super) fn new_payment(
         state: opening.state(),
         reason: String::new(),
         asked: asked.clone(),
+        pay_id: None,
         send_before: now + gateway.config.swiftpass.timeout,
         account: Account::default(),
         pay_info: None,
         channel_trade_no: None,
         paid_at: None,
+        paid_amount: None,
         closing: Closing::default(),
         version: 1,
         created_at: now,

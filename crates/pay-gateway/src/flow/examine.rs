@@ -7,7 +7,7 @@ use domain::{DeclineReason, Finding, PaymentCommand, PaymentState, Source, Step}
 use jiff::Timestamp;
 use tracing::{error, info};
 
-use crate::channel::{Query, QueryAnswer};
+use crate::channel::{Paid, Query, QueryAnswer};
 use crate::error::GatewayError;
 use crate::payment::{Actor, Line, StoredPayment};
 use crate::{Inner, flow};
@@ -19,7 +19,8 @@ pub(crate) enum Examined {
     Known(Box<StoredPayment>),
     /// The same; but the channel said nothing final: silence, "not yet", "no such order".
     Open(Box<StoredPayment>, Finding),
-    /// The channel has money that is not the payment's: another amount, another currency.
+    /// The channel has money that cannot be the payment's: of another currency, or another
+    /// amount than it is known to have.
     Mismatch(String),
 }
 
@@ -45,17 +46,28 @@ pub(crate) async fn examine(
     if matches!(answer, QueryAnswer::RefundedAfterPaid(_)) {
         error!(out_trade_no = %payment.number, "the channel says it was paid and then refunded");
     }
-    if let Some(why) = answer.paid().and_then(|paid| payment.mismatch(paid)) {
-        error!(out_trade_no = %payment.number, why, "the channel has money of another amount");
+    if let Some(why) = answer.paid().and_then(Paid::is_no_money) {
+        error!(out_trade_no = %payment.number, why, "the channel has what is no money of ours");
         return Ok(Examined::Mismatch(why));
     }
     let known = Box::new(record(gateway, payment, (&answer, begun)).await?);
+    if let Some(why) = contradicts(&known, &answer) {
+        error!(out_trade_no = %known.number, why, "the channel says otherwise than it did");
+        return Ok(Examined::Mismatch(why));
+    }
     Ok(match answer.finding() {
         Finding::Succeeded | Finding::NotPaid | Finding::Closed | Finding::Reversed => {
             Examined::Known(known)
         }
         open => Examined::Open(known, open),
     })
+}
+
+// Money is counted once: what was found first stays, and somebody must look.
+fn contradicts(known: &StoredPayment, answer: &QueryAnswer) -> Option<String> {
+    let (has, says) = (known.paid_amount?, answer.paid()?.amount);
+    let counted = known.state == PaymentState::Succeeded;
+    (counted && has.get() != says).then(|| format!("{says} fen, not {has}"))
 }
 
 const PAY_INFO_LOST: &str = "PAY_INFO_LOST";
@@ -93,20 +105,21 @@ async fn record(
     mut payment: StoredPayment,
     (answer, begun): (&QueryAnswer, Timestamp),
 ) -> Result<StoredPayment, GatewayError> {
-    let (finding, seen) = (answer.finding(), payment.closing.clone());
+    let (finding, seen) = (answer.finding(), (payment.version, payment.closing.clone()));
     for _ in 0..flow::DECISIONS {
         let now = gateway.db.clock().now();
         let line = Line {
             event: event_of(answer),
             actor: Actor::Query,
-            detail: evidence(answer),
+            detail: evidence(answer, &payment),
         };
-        // A query that a close came between has seen what was before it, whatever clocks say.
-        let begun = if payment.closing == seen {
-            begun
-        } else {
-            Timestamp::MIN
+        // A query that a close came between has seen what was before it, whatever clocks say; and
+        // what else came in between may be evidence against all but money.
+        let is_fresh = match finding {
+            Finding::Succeeded => payment.closing == seen.1,
+            _ => payment.version == seen.0,
         };
+        let begun = if is_fresh { begun } else { Timestamp::MIN };
         let source = Source::Query { begun };
         let step = payment.state.fact(finding, source, &payment.context(now));
         // A poll that brings nothing new is no line of the story: there would be dozens.
@@ -119,6 +132,7 @@ async fn record(
         });
         if gateway.db.wins(write).await? {
             info!(out_trade_no = %to.number, state = %to.state, event = line.event, "payment");
+            alarm_unless_asked_for(&to, answer);
             return Ok(to);
         }
         let stored = StoredPayment::get(&gateway.db, payment.number).await?;
@@ -127,9 +141,20 @@ async fn record(
     Err(GatewayError::Contended(payment.number))
 }
 
+// It pays nothing, and is to go back.
+fn alarm_unless_asked_for(to: &StoredPayment, answer: &QueryAnswer) {
+    let taken = answer
+        .paid()
+        .filter(|_| to.state == PaymentState::Succeeded);
+    if let Some(why) = taken.and_then(|paid| to.differs(paid)) {
+        error!(out_trade_no = %to.number, why, "the channel has money of another amount");
+        metrics::counter!("gateway_amount_differs_total").increment(1);
+    }
+}
+
 fn fill(to: &mut StoredPayment, answer: &QueryAnswer, now: Timestamp) {
     if let Some(paid) = answer.paid() {
-        to.take(&paid.channel_trade_no, paid.paid_at.unwrap_or(now));
+        to.take(paid, now);
         return;
     }
     let reason = match to.state {
@@ -153,13 +178,16 @@ fn event_of(answer: &QueryAnswer) -> &'static str {
     }
 }
 
-fn evidence(answer: &QueryAnswer) -> String {
-    match answer {
-        QueryAnswer::NoEvidence { why } => why.clone(),
-        answer => answer
-            .paid()
-            .map(|paid| paid.channel_trade_no.clone())
-            .unwrap_or_default(),
+fn evidence(answer: &QueryAnswer, payment: &StoredPayment) -> String {
+    if let QueryAnswer::NoEvidence { why } = answer {
+        return why.clone();
+    }
+    let Some(paid) = answer.paid() else {
+        return String::new();
+    };
+    match payment.differs(paid) {
+        Some(why) => format!("{}: {why}", paid.channel_trade_no),
+        None => paid.channel_trade_no.clone(),
     }
 }
 

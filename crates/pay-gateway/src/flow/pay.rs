@@ -11,7 +11,7 @@ use tracing::{error, info};
 use super::begin::{self, Told, Way};
 use crate::channel::{AuthCode, Channel, Paid, Pay, PayAnswer};
 use crate::error::GatewayError;
-use crate::payment::StoredPayment;
+use crate::payment::{AMOUNT_DIFFERS, StoredPayment};
 use crate::{Inner, request};
 
 /// Charges the payer, or answers with the payment that is stored; a code that comes with a
@@ -60,12 +60,12 @@ fn told(answer: PayAnswer, payment: &StoredPayment) -> Told {
     }
 }
 
-// Money of another amount is never this payment's; the polls ask about it, with an alarm.
+// Other money than was asked for is not taken on a reply's word: the polls ask about it.
 fn paid_or_not(paid: Paid, payment: &StoredPayment) -> Told {
-    if let Some(why) = payment.mismatch(&paid) {
-        error!(out_trade_no = %payment.number, why, "the channel took money of another amount");
+    if let Some(why) = paid.is_no_money().or_else(|| payment.differs(&paid)) {
+        error!(out_trade_no = %payment.number, why, "the channel took other money than was asked for");
         return Told {
-            reason: "AMOUNT_DIFFERS",
+            reason: AMOUNT_DIFFERS,
             ..Told::new(Finding::NoEvidence, "REPLY_DIFFERS", why)
         };
     }

@@ -21,7 +21,7 @@ pub(crate) async fn query(
     if over || payment.account == Account::default() {
         return Ok(payment);
     }
-    // Money of another amount is an alarm, and says nothing of this payment.
+    // What cannot be this payment's money is an alarm, and says nothing of it.
     match examine(gateway, payment.clone()).await {
         Ok(Examined::Known(known) | Examined::Open(known, _)) => Ok(*known),
         Ok(Examined::Mismatch(_)) => Ok(payment),

@@ -52,7 +52,12 @@ pub(crate) async fn find(gateway: &Inner, refund: StoredRefund) -> Result<Found,
     if payment.state == PaymentState::Reversed {
         return record(gateway, refund, (Answer::REVERSED, begun)).await;
     }
+    // What an earlier try came to says nothing of this one, which may never have been sent.
+    let is_earlier = refund.retry > 0 && !refund.reason.is_empty();
     let answer = match answer {
+        RefundQueryAnswer::Failed { .. } | RefundQueryAnswer::Changed { .. } if is_earlier => {
+            return Ok(wanting((refund, payment), "RETRY_UNANSWERED"));
+        }
         RefundQueryAnswer::NotSure => return Ok(wanting((refund, payment), "NOT_SURE")),
         RefundQueryAnswer::NotFound => return Ok(wanting((refund, payment), "NOT_FOUND")),
         RefundQueryAnswer::Processing | RefundQueryAnswer::NoEvidence { .. } => {

@@ -11,7 +11,7 @@ use tracing::info;
 use crate::error::GatewayError;
 use crate::flow::send_refund::{self, Next, send};
 use crate::payment::{Actor, Line, StoredPayment};
-use crate::refund::{StoredRefund, Wanted};
+use crate::refund::{StoredRefund, UNANSWERED, Wanted};
 use crate::{Inner, request};
 
 // Each time one of those that compete for a payment's money is done, the others decide again.
@@ -66,7 +66,7 @@ fn fits(
     wanted: &Wanted,
 ) -> Result<(), GatewayError> {
     let each = refunds.iter().map(|refund| (refund.state, refund.amount));
-    let tally = RefundTally::of(payment.asked.amount, each);
+    let tally = RefundTally::of(payment.amount(), each);
     let left = tally.map(RefundTally::refundable).unwrap_or_default();
     if wanted.amount > left {
         return Err(GatewayError::RefundTooMuch {
@@ -124,13 +124,15 @@ async fn again(
 ) -> Result<StoredRefund, GatewayError> {
     let payment = StoredPayment::get(&gateway.db, stored.payment).await?;
     let payment = payment.ok_or(GatewayError::PaymentNotFound(stored.payment))?;
-    if payment.state != PaymentState::Succeeded {
-        return Ok(stored);
+    match payment.state {
+        PaymentState::Succeeded => {}
+        PaymentState::Reversed => return refuse_again(gateway, stored, retry).await,
+        _ => return Ok(stored),
     }
     let now = gateway.db.clock().now();
     let to = StoredRefund {
         retry,
-        reason: String::new(),
+        reason: UNANSWERED.to_owned(),
         ..stored.moved(state, now)
     };
     let line = Line {
@@ -140,6 +142,30 @@ async fn again(
     };
     let intent = stored.change(&to, &line, (now, send_refund::due(gateway, now)));
     send(gateway, (intent, to), &payment.account, Next::Due).await
+}
+
+// Its money is back already: this try has failed before it began, and trade hears so.
+async fn refuse_again(
+    gateway: &Inner,
+    stored: StoredRefund,
+    retry: i32,
+) -> Result<StoredRefund, GatewayError> {
+    let now = gateway.db.clock().now();
+    let to = StoredRefund {
+        retry,
+        failure: Some(RefundFailure::Reversed),
+        reason: String::new(),
+        ..stored.moved(RefundState::Failed, now)
+    };
+    let line = Line {
+        event: "REFUND_REFUSED",
+        actor: Actor::Rpc,
+        detail: format!("retry {retry}: the payment was reversed"),
+    };
+    let write = stored.change(&to, &line, (now, now));
+    gateway.db.submit(write).await?;
+    info!(refund = %to.no, retry, "refund of a payment that was reversed, tried again");
+    Ok(to)
 }
 
 fn is_rejected(error: &GatewayError) -> bool {

@@ -11,7 +11,7 @@ use work::{Job, Verdict};
 use super::poll::payment_of;
 use crate::error::GatewayError;
 use crate::flow::examine::{self, Examined, examine};
-use crate::payment::{Account, CONFIRM_AGES, StoredPayment};
+use crate::payment::{CONFIRM_AGES, StoredPayment};
 use crate::{Inner, PayGateway};
 
 /// The job of [`ObligationKind::Confirm`].
@@ -43,8 +43,8 @@ async fn confirm(gateway: &Inner, owed: &Claimed) -> Result<Verdict, GatewayErro
     let Some(payment) = payment_of(gateway, owed).await? else {
         return Ok(Verdict::give_up("its payment is missing"));
     };
-    // A fence, or one that was refused here: no channel knows of it.
-    if payment.account == Account::default() || !is_asked(payment.state) {
+    // A fence, or one that was refused here or never sent: no channel knows of it.
+    if payment.was_never_sent() || !is_asked(payment.state) {
         return Ok(Verdict::Moot);
     }
     let was = payment.state;
@@ -63,8 +63,7 @@ async fn confirm(gateway: &Inner, owed: &Claimed) -> Result<Verdict, GatewayErro
 
 // SUCCEEDED is asked about once, when something stale has called it reversed.
 fn is_asked(state: PaymentState) -> bool {
-    use PaymentState::{Closed, Reversed, Succeeded};
-    matches!(state, Closed | Reversed | Succeeded)
+    state.is_dead() || state == PaymentState::Succeeded
 }
 
 fn explains_nothing(state: PaymentState, finding: Finding) -> bool {

@@ -9,9 +9,10 @@ use store::{Guard, Row, StoreError, Write, row};
 use tracing::{error, info};
 use work::{Job, Verdict};
 
+use crate::channel::Paid;
 use crate::error::GatewayError;
 use crate::flow::receive::{NOT_PAID, PAID};
-use crate::payment::{Actor, Line, StoredPayment};
+use crate::payment::{AMOUNT_DIFFERS, Actor, Line, StoredPayment};
 use crate::{Inner, PayGateway, flow, queries};
 
 /// The job of [`ObligationKind::Inbox`].
@@ -89,7 +90,8 @@ fn mismatch(letter: &Letter, payment: &StoredPayment) -> Option<&'static str> {
         return Some("MERCHANT_DIFFERS");
     }
     match letter.paid {
-        PAID if letter.amount.map(Fen::new) != Some(payment.asked.amount) => Some("AMOUNT_DIFFERS"),
+        // Other money than was asked for is believed of a query alone.
+        PAID if letter.amount.map(Fen::new) != Some(payment.amount()) => Some(AMOUNT_DIFFERS),
         PAID if letter.currency != "CNY" => Some("CURRENCY_DIFFERS"),
         PAID | NOT_PAID => None,
         _ => Some("UNCLEAR"),
@@ -115,9 +117,8 @@ async fn record(
     let found = (finding, Source::Callback, now);
     let (to, write) = flow::find(gateway, payment, found, &line, |to| {
         to.reason = String::new();
-        if finding == Finding::Succeeded {
-            let paid_at = letter.paid_at.unwrap_or(letter.received_at);
-            to.take(&letter.channel_trade_no, paid_at);
+        if let Some(money) = letter.money() {
+            to.take(&money, letter.received_at);
         }
     });
     let write = write.end(ObligationKind::Inbox.code(), (letter.id, 0));
@@ -148,6 +149,17 @@ async fn flag(
 }
 
 impl Letter {
+    // What it says came, if it says so; its currency was looked at.
+    fn money(&self) -> Option<Paid> {
+        let amount = self.amount.filter(|_| self.paid == PAID)?;
+        Some(Paid {
+            channel_trade_no: self.channel_trade_no.clone(),
+            amount,
+            currency: self.currency.clone(),
+            paid_at: self.paid_at,
+        })
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.int("id")?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{ObligationKind, RefundNo, RefundState};
+use domain::{Backoff, ObligationKind, RefundNo, RefundState};
 use store::obligation::Claimed;
 use tracing::warn;
 use work::{Job, Verdict};
@@ -52,14 +52,19 @@ async fn ask(gateway: &Arc<Inner>, owed: &Claimed) -> Result<Verdict, GatewayErr
     if refund.state != RefundState::Processing {
         return Ok(Verdict::Moot);
     }
-    let found = match find(gateway, refund).await? {
+    let (found, was_sent) = match find(gateway, refund).await? {
         Found::Mismatch(why) => return Ok(Verdict::give_up(why)),
-        Found::Known(known) => *known,
-        Found::Wanting(wanting, why) => again(gateway, *wanting, why).await?,
+        Found::Known(known) => (*known, false),
+        Found::Wanting(wanting, why) => (again(gateway, *wanting, why).await?, true),
     };
     // The write that ended it ended what was owed.
     if found.state != RefundState::Processing {
         return Ok(Verdict::Done);
+    }
+    // Sent again and again, and not taken: somebody must see to what it is refused for.
+    if was_sent && !found.reason.is_empty() && owed.attempts > Backoff::default().tries {
+        let why = format!("{} is not taken: {}", found.no, found.reason);
+        return Ok(Verdict::GiveUp(why));
     }
     Ok(Verdict::Snooze(pause(gateway, owed.attempts)))
 }

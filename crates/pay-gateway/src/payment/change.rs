@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use domain::obligation::{Change, owed_by_payment};
-use domain::{Direction, ObligationKind, PaymentEffects, PaymentState, PollSchedule, Tell};
+use domain::{
+    Direction, Fen, ObligationKind, PayId, PaymentEffects, PaymentState, PollSchedule, Tell,
+};
 use jiff::Timestamp;
 use prost::Message;
 use proto::gateway::v1::{PaymentEvent, PaymentFact};
@@ -171,6 +173,7 @@ impl StoredPayment {
             asked.shop_id,
             asked.pay_type.code(),
             asked.amount.get(),
+            self.pay_id.map_or(0, PayId::code),
             asked.description.clone(),
             asked.payer_id.clone(),
             asked.client_ip.clone(),
@@ -183,6 +186,7 @@ impl StoredPayment {
             self.pay_info.clone(),
             self.channel_trade_no.clone(),
             self.paid_at,
+            self.paid_amount.map(Fen::get),
             self.closing.sent_at,
             self.closing.ended_at,
             self.closing.reason.clone(),
@@ -203,6 +207,7 @@ impl StoredPayment {
             self.pay_info.clone(),
             self.channel_trade_no.clone(),
             self.paid_at,
+            self.paid_amount.map(Fen::get),
             self.closing.sent_at,
             self.closing.ended_at,
             self.closing.reason.clone(),

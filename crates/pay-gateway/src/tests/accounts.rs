@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use domain::{ObligationKind, PaymentState};
 use proto::gateway::v1::PaymentState as Wire;
-use proto::shop::v1::{MerchantAccount, PayType};
+use proto::shop::v1::{MerchantAccount, PayType, ShopStatus};
 use tonic::Code;
 
 use super::asks::request;
 use super::bed::{Bed, FEN, number, on_both};
-use super::channel::{Letter, PREPAY, QUERY, key, paid};
+use super::channel::{Letter, PAY, PREPAY, QUERY, key, paid};
 use super::shops::{MCH_ID, OTHER_MCH_ID, account};
-use super::stands::{PAID_BY_CALLBACK, PAID_BY_QUERY};
+use super::stands::{DEAD_BY_REPLY, PAID_BY_CALLBACK, PAID_BY_QUERY};
 
 const BELIEVED: u64 = 30;
 
@@ -215,6 +215,70 @@ async fn a_shop_without_accounts_is_asked_about_again_soon() {
         bed.shops.knows(vec![account(1, MCH_ID)]);
         bed.clock.advance(Duration::from_secs(BELIEVED / 10 + 1));
         assert_eq!(bed.prepay(number(3)).await.state(), Wire::Pending);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shop_that_is_not_open_takes_no_payment() {
+    on_both(async |bed| {
+        bed.prepay(number(9)).await;
+        let not_open = [
+            Some(ShopStatus::Suspended),
+            Some(ShopStatus::Closed),
+            Some(ShopStatus::Unspecified),
+            None,
+        ];
+        for (n, status) in (1..).zip(not_open) {
+            bed.shops.stands(status);
+            bed.wait(BELIEVED + 1);
+            for one in [number(n), number(n + 4)] {
+                let refused = if one == number(n) {
+                    bed.prepay(one).await
+                } else {
+                    bed.pay(one).await
+                };
+                assert_eq!(
+                    (refused.state(), refused.reason.as_str()),
+                    (Wire::Declined, "SHOP_CLOSED")
+                );
+                bed.stands(one, PaymentState::Declined, (false, &[DEAD_BY_REPLY]))
+                    .await;
+                assert_eq!(bed.events(one).await, ["REFUSE"]);
+            }
+        }
+        assert_eq!(bed.channel.asked(PREPAY).len(), 1);
+        assert!(bed.channel.asked(PAY).is_empty());
+        // What was begun goes on.
+        assert_eq!(bed.prepay(number(9)).await.state(), Wire::Pending);
+        bed.is_paid_by_callback(number(9)).await;
+        let told = [PAID_BY_CALLBACK];
+        bed.stands(number(9), PaymentState::Succeeded, (true, &told))
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shops_status_is_believed_for_a_while_and_its_absence_more_briefly() {
+    on_both(async |bed| {
+        assert_eq!(bed.prepay(number(1)).await.state(), Wire::Pending);
+        bed.shops.stands(None);
+        assert_eq!(bed.prepay(number(2)).await.state(), Wire::Pending);
+        bed.wait(BELIEVED + 1);
+        assert_eq!(bed.prepay(number(3)).await.reason, "SHOP_CLOSED");
+        bed.shops.stands(Some(ShopStatus::Open));
+        assert_eq!(bed.prepay(number(4)).await.reason, "SHOP_CLOSED");
+        bed.wait(BELIEVED / 10 + 1);
+        assert_eq!(bed.prepay(number(5)).await.state(), Wire::Pending);
+        // While shop-center is away, what it said last counts.
+        bed.shops.is_away(true);
+        bed.wait(BELIEVED + 1);
+        assert_eq!(bed.prepay(number(6)).await.state(), Wire::Pending);
+        bed.wait(BELIEVED * 21);
+        let status = bed.try_prepay(request(number(7))).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(bed.find(number(7)).await.is_none());
     })
     .await;
 }

@@ -10,11 +10,12 @@ use seam::Clock;
 
 use super::asks::request;
 use super::bed::{Bed, FEN, Setup, next, number, on_both, on_both_with};
-use super::channel::{CLOSE, QUERY, Says, not_found, paid, refused, since, state};
+use super::channel::{CLOSE, Gate, QUERY, Says, not_found, paid, refused, since, state};
 use super::stands::{DEAD_BY_QUERY, DEAD_BY_REPLY, PAID_BY_QUERY};
 
-/// How old a payment must be before the channel closes it.
-const OLD: u64 = 300;
+/// How old a payment must be before the channel closes it: five minutes from when it was told
+/// of it at the latest.
+const OLD: u64 = 305;
 
 fn noon() -> Timestamp {
     testkit::clock().now()
@@ -247,6 +248,25 @@ async fn what_was_given_up_is_closed_at_the_channel_too() {
 }
 
 #[tokio::test]
+async fn evidence_that_comes_while_a_query_is_answered_is_asked_about_at_once() {
+    on_both(async |bed| {
+        let (one, gate) = (number(1), Gate::shut());
+        bed.is_closing(one).await;
+        let late = gate.holds(state("CLOSED"));
+        bed.channel.says(QUERY, since(CLOSE, state("NOTPAY"), late));
+        let job = bed.drain_meanwhile(ObligationKind::Close);
+        bed.channel.was_asked(QUERY, 2).await;
+        bed.is_told_of_money(one).await;
+        bed.channel.says(QUERY, paid(FEN, bed.now()));
+        gate.open();
+        job.await.unwrap();
+        bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_QUERY]))
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_an_answer_nothing_is_closed_and_the_pauses_grow() {
     on_both(async |bed| {
         bed.is_closing(number(1)).await;
@@ -300,15 +320,20 @@ async fn a_close_without_an_answer_may_still_be_under_way() {
 }
 
 #[tokio::test]
-async fn money_of_another_amount_is_an_alarm_and_closes_nothing() {
+async fn money_of_another_amount_is_recorded_and_never_closed() {
     on_both(async |bed| {
-        bed.is_closing(number(1)).await;
-        bed.channel.says(QUERY, paid(FEN - 1, bed.now()));
-        assert_eq!(bed.closes().await.failed, 1);
-        assert!(bed.channel.asked(CLOSE).is_empty());
-        bed.stands(number(1), PaymentState::Closing, (true, &[]))
-            .await;
-        assert_eq!(bed.due_in(number(1)).await, Duration::from_hours(24));
+        // Found before a close is sent, and by the query after it.
+        let late = since(CLOSE, state("NOTPAY"), paid(FEN - 1, bed.now()));
+        for (n, says) in [(1, paid(FEN - 1, bed.now())), (2, late)] {
+            let one = number(n);
+            bed.is_closing(one).await;
+            bed.channel.says(QUERY, says);
+            assert_eq!(bed.closes().await.done, 1);
+            bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_QUERY]))
+                .await;
+            assert_eq!(bed.told_fen(one).await, [FEN - 1]);
+            assert_eq!(bed.channel.asked(CLOSE).len(), usize::from(n - 1));
+        }
     })
     .await;
 }

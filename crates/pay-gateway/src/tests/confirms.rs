@@ -8,7 +8,7 @@ use work::Tally;
 
 use super::bed::{Bed, FEN, Setup, number, on_both, on_both_with};
 use super::channel::{QUERY, Says, not_found, paid, state};
-use super::stands::{DEAD_BY_QUERY, PAID_BY_QUERY};
+use super::stands::{DEAD_BY_QUERY, DEAD_BY_REPLY, PAID_BY_QUERY};
 
 const AGES: [Duration; 3] = [
     Duration::from_mins(10),
@@ -102,7 +102,7 @@ async fn silence_confirms_nothing() {
         bed.channel.says(QUERY, Says::Garbage("<"));
         bed.clock.set(since + AGES[2]);
         for _ in 0..3 {
-            assert_eq!(bed.confirms().await.postponed, 1);
+            assert_eq!(bed.confirms().await.failed, 1);
             bed.stands(number(1), PaymentState::Closed, (false, &[DEAD_BY_QUERY]))
                 .await;
             bed.wait(600);
@@ -128,14 +128,66 @@ async fn a_fence_is_not_asked_about() {
 }
 
 #[tokio::test]
-async fn money_of_another_amount_is_an_alarm_and_stays_owed() {
+async fn late_money_of_another_amount_is_found_too() {
     on_both(async |bed| {
         let since = bed.is_dead(number(1), PaymentState::Closed).await;
         bed.clock.set(since + AGES[0]);
         bed.channel.says(QUERY, paid(1, bed.now()));
-        assert_eq!(bed.confirms().await.failed, 1);
-        bed.stands(number(1), PaymentState::Closed, (false, &[DEAD_BY_QUERY]))
+        assert_eq!(bed.confirms().await.done, 1);
+        let told = [DEAD_BY_QUERY, PAID_BY_QUERY];
+        bed.stands(number(1), PaymentState::Succeeded, (false, &told))
             .await;
+        assert_eq!(bed.told_fen(number(1)).await, [1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_declined_payment_is_asked_about_and_its_late_money_is_found() {
+    on_both(async |bed| {
+        for (n, by_code) in [(1, false), (2, true)] {
+            let (one, since) = (number(n), bed.now());
+            if by_code {
+                bed.reach_by_code(one, PaymentState::Declined).await;
+            } else {
+                bed.reach(one, PaymentState::Declined).await;
+            }
+            bed.stands(one, PaymentState::Declined, (false, &[DEAD_BY_REPLY]))
+                .await;
+            bed.channel.says(QUERY, state("PAYERROR"));
+            for age in &AGES[..2] {
+                bed.clock.set(since + *age);
+                assert_eq!(bed.confirms().await.postponed, 1);
+            }
+            bed.clock.set(since + AGES[2]);
+            bed.channel.says(QUERY, paid(FEN, bed.now()));
+            assert_eq!(bed.confirms().await.done, 1);
+            let told = [DEAD_BY_REPLY, PAID_BY_QUERY];
+            bed.stands(one, PaymentState::Succeeded, (false, &told))
+                .await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_not_asked_about() {
+    let nobody = Setup {
+        is_there: false,
+        ..Setup::default()
+    };
+    on_both_with(nobody, async |bed| {
+        assert_eq!(bed.prepay(number(1)).await.reason, "NOT_SENT");
+        assert_eq!(bed.pay(number(2)).await.reason, "NOT_SENT");
+        bed.shops.knows(vec![]);
+        bed.wait(31);
+        assert_eq!(bed.prepay(number(3)).await.reason, "NO_MERCHANT_ACCOUNT");
+        bed.clock.advance(AGES[0]);
+        // Whoever asked would hear nothing, and go on asking.
+        assert_eq!(bed.confirms().await.done, 3);
+        for n in 1..=3 {
+            assert!(bed.owed(number(n)).await.is_empty());
+        }
     })
     .await;
 }

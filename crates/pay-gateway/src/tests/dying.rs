@@ -55,7 +55,7 @@ async fn a_close_whose_end_is_not_on_record_is_asked_about_and_then_sent_again()
     on_both(async |bed| {
         bed.prepay(number(1)).await;
         bed.close(number(1)).await;
-        bed.wait(300);
+        bed.wait(305);
         bed.channel.says(QUERY, state("NOTPAY"));
         bed.channel.says(CLOSE, Says::Silence);
         let worker = bed.drain_meanwhile(ObligationKind::Close);

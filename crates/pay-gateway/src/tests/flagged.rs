@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Environment, ObligationKind, OutTradeNo, PaymentState};
+use domain::{Environment, Fen, ObligationKind, OutTradeNo, PaymentState};
 use work::Tally;
 
 use super::bed::{Bed, FEN, Setup, next, number, on_both, on_both_with};
@@ -152,26 +152,33 @@ async fn a_lie_about_what_is_known_to_be_paid_needs_no_query() {
 }
 
 #[tokio::test]
-async fn money_of_another_amount_that_the_channel_confirms_is_given_up_and_kept() {
+async fn a_callback_of_another_amount_is_true_once_a_query_confirms_it() {
     on_both(async |bed| {
-        bed.prepay(number(1)).await;
-        bed.is_flagged(&Letter::paid(number(1), 1, bed.now()), "AMOUNT_DIFFERS")
-            .await;
+        let one = number(1);
+        bed.prepay(one).await;
+        let letter = Letter::paid(one, 1, bed.now());
+        bed.is_flagged(&letter, "AMOUNT_DIFFERS").await;
+        bed.stands(one, PaymentState::Pending, (true, &[])).await;
         bed.channel.says(QUERY, paid(1, bed.now()));
         assert_eq!(
             bed.drain(ObligationKind::Match).await,
-            one_of(|all| &mut all.failed)
+            one_of(|all| &mut all.done)
         );
-        bed.stands(number(1), PaymentState::Pending, (true, &[]))
+        bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_QUERY]))
             .await;
-        assert_eq!(bed.count_owed(ObligationKind::Match).await, 1);
-        // A day later somebody is told again.
-        bed.clock.advance(Duration::from_hours(24));
-        assert_eq!(
-            bed.drain(ObligationKind::Match).await,
-            one_of(|all| &mut all.failed)
-        );
-        assert_eq!(bed.count_owed(ObligationKind::Match).await, 1);
+        assert_eq!(bed.stored(one).await.paid_amount, Some(Fen::new(1)));
+        assert_eq!(bed.count_owed(ObligationKind::Match).await, 0);
+        // From now on it is the other one that lies.
+        let again = letter.clone().with("nonce_str", "again");
+        bed.is_called_back(&again).await;
+        assert_eq!(bed.drain(ObligationKind::Inbox).await.done, 1);
+        assert_eq!(bed.events(one).await.last().unwrap(), "CALLBACK_PAID");
+        assert_eq!(bed.flags().await.len(), 1);
+        bed.is_flagged(&Letter::paid(one, FEN, bed.now()), "AMOUNT_DIFFERS")
+            .await;
+        bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_QUERY]))
+            .await;
+        assert_eq!(bed.stored(one).await.paid_amount, Some(Fen::new(1)));
     })
     .await;
 }
@@ -193,8 +200,8 @@ async fn what_nobody_explains_stays_owed_though_the_payment_is_over() {
             state("NOTPAY"),
         ] {
             bed.channel.says(QUERY, says);
-            let postponed = one_of(|all| &mut all.postponed);
-            assert_eq!(bed.drain(ObligationKind::Match).await, postponed);
+            let failed = one_of(|all| &mut all.failed);
+            assert_eq!(bed.drain(ObligationKind::Match).await, failed);
             assert_eq!(bed.count_owed(ObligationKind::Match).await, 1);
             bed.wait(600);
         }
@@ -218,8 +225,8 @@ async fn a_lie_about_an_open_payment_is_owed_until_that_is_over() {
             .await;
         bed.channel.says(QUERY, state("NOTPAY"));
         for _ in 0..3 {
-            let postponed = one_of(|all| &mut all.postponed);
-            assert_eq!(bed.drain(ObligationKind::Match).await, postponed);
+            let failed = one_of(|all| &mut all.failed);
+            assert_eq!(bed.drain(ObligationKind::Match).await, failed);
             bed.wait(600);
         }
         bed.channel.says(QUERY, state("CLOSED"));

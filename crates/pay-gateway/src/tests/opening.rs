@@ -303,6 +303,23 @@ async fn the_same_attempt_with_another_content_is_refused() {
 }
 
 #[tokio::test]
+async fn a_repeat_from_another_address_is_the_same_payment() {
+    on_both(async |bed| {
+        let (one, two) = (number(1), number(2));
+        let (first, second) = (bed.prepay(one).await, bed.pay(two).await);
+        let (mut prepay, mut pay) = (request(one), by_code(two));
+        "10.9.9.9".clone_into(&mut prepay.client_ip);
+        "10.9.9.9".clone_into(&mut pay.client_ip);
+        assert_eq!(bed.try_prepay(prepay).await.unwrap(), first);
+        assert_eq!(bed.try_pay(pay).await.unwrap(), second);
+        assert_eq!(bed.stored(one).await.asked.client_ip, "10.0.0.1");
+        let asked = (bed.channel.asked(PREPAY), bed.channel.asked(PAY));
+        assert_eq!((asked.0.len(), asked.1.len()), (1, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn every_query_is_understood() {
     on_both(async |bed| {
         for query in crate::QUERIES {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use domain::{ObligationKind, PaymentState};
-use proto::gateway::v1::PaymentState as Wire;
 use seam::Clock;
 use work::Tally;
 
 use super::bed::{Bed, FEN, LIMIT, Setup, number, on_both, on_both_with};
 use super::channel::{QUERY, Says, paid, state};
-use super::stands::PAID_BY_QUERY;
+use super::stands::{PAID_BY_CALLBACK, PAID_BY_QUERY};
+use crate::flow::examine::{Examined, examine};
 
 /// Drains polls a moment before an age and at it: no query the first time, one the second.
 async fn is_asked_at(bed: &Bed, age: Duration) {
@@ -131,22 +131,53 @@ async fn what_became_known_meanwhile_is_polled_no_more() {
 }
 
 #[tokio::test]
-async fn money_of_another_amount_is_an_alarm_and_stays_owed() {
+async fn money_of_another_amount_that_a_query_confirms_is_told_as_what_it_is() {
+    on_both(async |bed| {
+        for (n, fen) in [(1, FEN + 1), (2, 1)] {
+            let one = number(n);
+            bed.prepay(one).await;
+            bed.wait(10);
+            bed.channel.says(QUERY, paid(fen, bed.now()));
+            assert_eq!(bed.drain(ObligationKind::Poll).await.done, 1);
+            bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_QUERY]))
+                .await;
+            let shown = bed.query(one).await;
+            assert_eq!(shown.reason, "AMOUNT_DIFFERS");
+            assert_eq!((shown.amount_fen, shown.paid_fen), (FEN, fen));
+            assert_eq!(bed.told_fen(one).await, [fen]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn money_is_counted_once_whatever_a_later_query_says() {
+    on_both(async |bed| {
+        let one = number(1);
+        bed.prepay(one).await;
+        bed.is_paid_by_callback(one).await;
+        bed.wait(60);
+        bed.channel.says(QUERY, paid(FEN - 1, bed.now()));
+        let examined = examine(&bed.gateway.0, bed.stored(one).await).await;
+        assert!(matches!(examined.unwrap(), Examined::Mismatch(_)));
+        let shown = bed.refresh(one).await;
+        assert_eq!((shown.paid_fen, shown.reason.as_str()), (FEN, ""));
+        bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_CALLBACK]))
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_money_is_no_success() {
     on_both(async |bed| {
         bed.prepay(number(1)).await;
         bed.wait(10);
-        bed.channel.says(QUERY, paid(FEN + 1, bed.now()));
-        let failed = Tally {
-            failed: 1,
-            ..Tally::default()
-        };
-        assert_eq!(bed.drain(ObligationKind::Poll).await, failed);
+        bed.channel.says(QUERY, paid(0, bed.now()));
+        assert_eq!(bed.drain(ObligationKind::Poll).await.failed, 1);
         bed.stands(number(1), PaymentState::Pending, (true, &[]))
             .await;
         assert_eq!(bed.due_in(number(1)).await, Duration::from_hours(24));
-        assert_eq!(bed.query(number(1)).await.state(), Wire::Pending);
-        bed.stands(number(1), PaymentState::Pending, (true, &[]))
-            .await;
     })
     .await;
 }

@@ -12,17 +12,20 @@ mod table;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{ObligationKind, OutTradeNo, RefundNo};
 use proto::gateway::v1::payment_service_server::PaymentService;
 use proto::gateway::v1::{QueryRefundRequest, Refund, RefundRequest};
 use seam::Clock;
+use store::obligation;
 use tokio::task::{JoinHandle, JoinSet};
 use tonic::{Request, Status};
-use work::Tally;
+use work::{Job, Tally, Verdict};
 
 use self::scripted::Scripted;
 use super::bed::{Bed, environment, number, on_both};
+use crate::job::refund_query::AskRefund;
 use crate::refund::StoredRefund;
 use crate::service::Service;
 
@@ -129,6 +132,14 @@ impl Bed {
     async fn ask_in(&self, seconds: u64) -> Tally {
         self.wait(seconds);
         self.ask().await
+    }
+
+    /// What is said of the one refund that is due, though nobody acts on it.
+    async fn verdict_on_refund(&self) -> Verdict {
+        let (db, kind) = (self.gateway.db(), ObligationKind::RefundQuery.code());
+        let claimed = obligation::claim(db, kind, 1, Duration::from_mins(1)).await;
+        let job = AskRefund(self.gateway.clone());
+        job.run(&claimed.unwrap()[0]).await
     }
 }
 

@@ -24,7 +24,7 @@ impl Bed {
     }
 
     /// A genuine callback that is taken in, and decides nothing.
-    async fn is_told_of_money(&self, number: OutTradeNo) {
+    pub(super) async fn is_told_of_money(&self, number: OutTradeNo) {
         let before = self.stored(number).await;
         let letter = Letter::paid(number, FEN, self.now());
         let letter = letter.with("nonce_str", &before.version.to_string());
@@ -324,6 +324,28 @@ async fn a_refused_reverse_is_sent_again_until_a_query_tells_the_end() {
         assert_eq!(bed.reverses().await.done, 1);
         bed.stands(one, PaymentState::Closed, (false, &[DEAD_BY_QUERY]))
             .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn money_of_another_amount_counts_against_a_reverse_as_any_success_does() {
+    on_both(async |bed| {
+        let (one, gate) = (number(1), Gate::shut());
+        bed.is_to_be_reversed(one).await;
+        bed.channel.says(REVERSE, gate.holds(Says::Reply(vec![])));
+        let decides = paid(FEN + 1, bed.now());
+        bed.channel
+            .says(QUERY, since(REVERSE, state("USERPAYING"), decides));
+        let job = bed.drain_meanwhile(ObligationKind::Close);
+        bed.channel.was_asked(REVERSE, 1).await;
+        assert_eq!(bed.query(one).await.state(), Wire::Closing);
+        assert_eq!(bed.stored(one).await.paid_amount, None);
+        gate.open();
+        job.await.unwrap();
+        bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_QUERY]))
+            .await;
+        assert_eq!(bed.told_fen(one).await, [FEN + 1]);
     })
     .await;
 }

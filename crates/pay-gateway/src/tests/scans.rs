@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use domain::{ObligationKind, PaymentState};
 use proto::gateway::v1::PaymentState as Wire;
-use proto::shop::v1::PayType;
+use proto::shop::v1::{MerchantAccount, PayType};
 use tonic::Code;
 
 use super::asks::{CODE, by_code, request};
 use super::bed::{Bed, FEN, Setup, number, on_both, on_both_with};
 use super::channel::{Gate, PAY, QUERY, Says, declined, paid, refused, state, taken, typing};
-use super::shops::{MCH_ID, OTHER_MCH_ID, till};
+use super::shops::{MCH_ID, OTHER_MCH_ID, account, till};
 use super::stands::{DEAD_BY_QUERY, DEAD_BY_REPLY, PAID_BY_QUERY, PAID_BY_REPLY};
 
 #[tokio::test]
@@ -164,6 +164,66 @@ async fn without_a_certain_answer_a_code_is_unknown_and_never_declined() {
             );
             bed.stands(number(n), PaymentState::Unknown, (true, &[]))
                 .await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_replys_money_of_another_amount_is_taken_on_a_querys_word_alone() {
+    on_both(async |bed| {
+        let one = number(1);
+        bed.channel.says(PAY, taken(FEN + 1, bed.now()));
+        bed.pay(one).await;
+        // Nothing but the polls' word counts, and they go on.
+        for wait in [2, 3] {
+            bed.wait(wait);
+            assert_eq!(bed.drain(ObligationKind::Poll).await.postponed, 1);
+            let stored = bed.stored(one).await;
+            assert_eq!(stored.reason, "AMOUNT_DIFFERS");
+            assert_eq!(stored.paid_amount, None);
+            bed.stands(one, PaymentState::Unknown, (true, &[])).await;
+        }
+        bed.wait(5);
+        bed.channel.says(QUERY, paid(FEN + 1, bed.now()));
+        assert_eq!(bed.drain(ObligationKind::Poll).await.done, 1);
+        bed.stands(one, PaymentState::Succeeded, (true, &[PAID_BY_QUERY]))
+            .await;
+        assert_eq!(bed.told_fen(one).await, [FEN + 1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_payid_tells_the_wallet_in_each_direction() {
+    on_both(async |bed| {
+        let alipay = MerchantAccount {
+            pay_type: PayType::SwiftpassAlipay.into(),
+            ..account(2, MCH_ID)
+        };
+        let accounts = vec![account(1, MCH_ID), alipay, till(9, MCH_ID)];
+        bed.shops.knows(accounts);
+        let scanned = [
+            (PayType::SwiftpassWechat, 9),
+            (PayType::SwiftpassAlipay, 14),
+        ];
+        for (n, (pay_type, pay_id)) in (1..).zip(scanned) {
+            let mut prepay = request(number(n));
+            prepay.pay_type = pay_type.into();
+            assert_eq!(bed.try_prepay(prepay).await.unwrap().pay_id, pay_id);
+            assert_eq!(bed.query(number(n)).await.pay_id, pay_id);
+        }
+        // What takes both learns it from the code; another wallet's has none.
+        let codes = [
+            (CODE, 12),
+            ("284567890123456789", 13),
+            ("624567890123456789", 0),
+        ];
+        for (n, (code, pay_id)) in (3..).zip(codes) {
+            let mut pay = by_code(number(n));
+            pay.auth_code = code.to_owned();
+            assert_eq!(bed.try_pay(pay).await.unwrap().pay_id, pay_id);
+            assert_eq!(bed.query(number(n)).await.pay_id, pay_id);
         }
     })
     .await;

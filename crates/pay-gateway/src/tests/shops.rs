@@ -1,5 +1,7 @@
-//! A shop-center that knows merchant accounts, can lose them, and can be away.
+//! A shop-center whose shops are open until they are not; that knows merchant accounts, can
+//! lose them, and can be away.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +15,7 @@ use proto::shop::v1::{
     CreateShopRequest, CreateShopResponse, GetMerchantRequest, GetMerchantResponse, GetShopRequest,
     GetShopResponse, ListMerchantAccountsRequest, ListMerchantAccountsResponse,
     ListMerchantsRequest, ListMerchantsResponse, ListShopsRequest, ListShopsResponse,
-    MerchantAccount, PayType, SetShopStatusRequest, SetShopStatusResponse,
+    MerchantAccount, PayType, SetShopStatusRequest, SetShopStatusResponse, Shop, ShopStatus,
     UpdateMerchantAccountRequest, UpdateMerchantAccountResponse, UpdateMerchantRequest,
     UpdateMerchantResponse, UpdateShopRequest, UpdateShopResponse,
 };
@@ -31,6 +33,7 @@ pub(super) struct Shops(Arc<Known>);
 #[derive(Default)]
 struct Known {
     accounts: Mutex<Vec<MerchantAccount>>,
+    statuses: Mutex<HashMap<i64, Option<ShopStatus>>>,
     away: AtomicBool,
     asked: AtomicUsize,
 }
@@ -80,6 +83,11 @@ impl Shops {
         *self.0.accounts.lock().unwrap() = accounts;
     }
 
+    /// How [`SHOP`] stands; `None`: there is none.
+    pub(super) fn stands(&self, status: Option<ShopStatus>) {
+        self.0.statuses.lock().unwrap().insert(SHOP, status);
+    }
+
     pub(super) fn is_away(&self, away: bool) {
         self.0.away.store(away, Ordering::SeqCst);
     }
@@ -89,13 +97,20 @@ impl Shops {
     }
 }
 
-macro_rules! only_accounts_are_listed {
+macro_rules! only_shops_and_accounts_are_known {
     ($($method:ident($request:ty) -> $response:ty;)*) => {
         #[tonic::async_trait]
         impl ShopService for Shops {
             $(async fn $method(&self, _: Request<$request>) -> Result<Response<$response>, Status> {
                 Err(Status::unimplemented("not here"))
             })*
+
+            async fn get_shop(
+                &self,
+                request: Request<GetShopRequest>,
+            ) -> Result<Response<GetShopResponse>, Status> {
+                self.shop(request.get_ref().shop_id).map(Response::new)
+            }
 
             async fn list_merchant_accounts(
                 &self,
@@ -107,13 +122,12 @@ macro_rules! only_accounts_are_listed {
     };
 }
 
-only_accounts_are_listed! {
+only_shops_and_accounts_are_known! {
     create_merchant(CreateMerchantRequest) -> CreateMerchantResponse;
     get_merchant(GetMerchantRequest) -> GetMerchantResponse;
     list_merchants(ListMerchantsRequest) -> ListMerchantsResponse;
     update_merchant(UpdateMerchantRequest) -> UpdateMerchantResponse;
     create_shop(CreateShopRequest) -> CreateShopResponse;
-    get_shop(GetShopRequest) -> GetShopResponse;
     batch_get_shops(BatchGetShopsRequest) -> BatchGetShopsResponse;
     list_shops(ListShopsRequest) -> ListShopsResponse;
     update_shop(UpdateShopRequest) -> UpdateShopResponse;
@@ -123,6 +137,25 @@ only_accounts_are_listed! {
 }
 
 impl Shops {
+    fn shop(&self, shop_id: i64) -> Result<GetShopResponse, Status> {
+        if self.0.away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("away"));
+        }
+        let statuses = self.0.statuses.lock().unwrap();
+        let known = statuses.get(&shop_id).copied();
+        let status = known.unwrap_or(Some(ShopStatus::Open));
+        let status = status.ok_or_else(|| Status::not_found("no such shop"))?;
+        let shop = Shop {
+            shop_id,
+            status: status.into(),
+            ..Shop::default()
+        };
+        Ok(GetShopResponse {
+            shop: Some(shop),
+            merchant: None,
+        })
+    }
+
     // One a page, so that all pages are turned.
     fn list(
         &self,

@@ -96,6 +96,13 @@ impl Bed {
 
     /// What trade was told of a payment; each time with the payment as its story has it.
     pub(super) async fn told(&self, number: OutTradeNo) -> Telling {
+        let told = self.told_of(number).await;
+        told.iter()
+            .map(|event| (event.fact(), event.finder()))
+            .collect()
+    }
+
+    async fn told_of(&self, number: OutTradeNo) -> Vec<PaymentEvent> {
         let db = self.gateway.db();
         while feed::sequence(db, 500).await.unwrap() > 0 {}
         let order = number.order.get();
@@ -103,7 +110,7 @@ impl Bed {
             .await
             .unwrap();
         let story = self.story(number).await;
-        let mut told = Telling::new();
+        let mut told = Vec::new();
         for each in sequenced.iter().filter(|each| each.key == order) {
             let event = PaymentEvent::decode(each.payload.as_slice()).unwrap();
             let payment = event.payment.clone().unwrap();
@@ -116,9 +123,16 @@ impl Bed {
             );
             let line = story.iter().find(|line| line.version == payment.version);
             assert_eq!(i32::from(line.unwrap().to), payment.state);
-            told.push((event.fact(), event.finder()));
+            told.push(event);
         }
         told
+    }
+
+    /// How much money trade was told of, each time it was.
+    pub(super) async fn told_fen(&self, number: OutTradeNo) -> Vec<i64> {
+        let told = self.told_of(number).await.into_iter();
+        let money = told.filter(|event| event.fact() == PaymentFact::Succeeded);
+        money.map(|event| event.payment.unwrap().paid_fen).collect()
     }
 
     /// What is owed for a payment, and from when on.

@@ -35,7 +35,9 @@ async fn is_paid(bed: &Bed, n: u8, paid_at: Timestamp) {
     assert_eq!(stored.paid_at, Some(paid_at));
     assert_eq!(stored.channel_trade_no.as_deref(), Some("42000020261120"));
     assert_eq!(stored.reason, "");
+    assert_eq!(bed.told_fen(number(n)).await, [FEN]);
     let shown = bed.query(number(n)).await;
+    assert_eq!(shown.paid_fen, FEN);
     assert_eq!(
         (shown.state(), shown.pay_info.as_str()),
         (Wire::Succeeded, "")

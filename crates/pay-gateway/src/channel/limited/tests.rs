@@ -108,9 +108,9 @@ fn busy() -> (PrepayAnswer, QueryAnswer) {
 }
 
 /// Starts a call and lets it reach the channel.
-async fn begin(channel: &Arc<Limited<Slow>>) -> tokio::task::JoinHandle<QueryAnswer> {
+async fn begin(channel: &Arc<Limited<Slow>>) -> tokio::task::JoinHandle<PrepayAnswer> {
     let channel = Arc::clone(channel);
-    let call = tokio::spawn(async move { channel.query(&query()).await });
+    let call = tokio::spawn(async move { channel.prepay(&prepay()).await });
     yield_now().await;
     call
 }
@@ -128,9 +128,32 @@ async fn beyond_the_limit_nothing_is_sent_and_nobody_waits() {
     assert_eq!(before.elapsed(), Duration::ZERO);
     assert_eq!(asked.load(Ordering::Relaxed), 2);
     for call in calls {
-        assert_eq!(call.await.unwrap(), QueryAnswer::Waiting);
+        assert_eq!(call.await.unwrap().outcome(), "UNKNOWN");
     }
     assert_eq!(channel.query(&query()).await, QueryAnswer::Waiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_takes_half_of_the_room() {
+    let (channel, asked) = limited(4);
+    let polls = [0, 1, 2].map(|_| {
+        let channel = Arc::clone(&channel);
+        tokio::spawn(async move { channel.query(&query()).await })
+    });
+    yield_now().await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    let payers = [begin(&channel).await, begin(&channel).await];
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
+    assert_eq!(channel.prepay(&prepay()).await, busy().0);
+    for payer in payers {
+        assert_eq!(payer.await.unwrap().outcome(), "UNKNOWN");
+    }
+    let mut answers = Vec::new();
+    for poll in polls {
+        answers.push(poll.await.unwrap());
+    }
+    let refused = answers.iter().filter(|answer| **answer == busy().1);
+    assert_eq!(refused.count(), 1, "{answers:?}");
 }
 
 const NUMBER: &str = "W2011200930000010010000";
@@ -233,7 +256,7 @@ async fn accounts_do_not_take_each_others_places() {
     let (one, other) = (limited(1).0, limited(1).0);
     let call = begin(&one).await;
     assert_eq!(other.query(&query()).await, QueryAnswer::Waiting);
-    assert_eq!(call.await.unwrap(), QueryAnswer::Waiting);
+    assert_eq!(call.await.unwrap().outcome(), "UNKNOWN");
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,9 +274,9 @@ async fn every_call_is_counted_and_none_stays_in_flight() {
     let (channel, _) = limited(1);
     let call = begin(&channel).await;
     assert_eq!(seen.of("gateway_channel_in_flight slow"), 1);
-    channel.prepay(&prepay()).await;
+    channel.query(&query()).await;
     call.await.unwrap();
-    channel.prepay(&prepay()).await;
+    channel.query(&query()).await;
     begin(&channel).await.abort();
     yield_now().await;
     let counted = |call, outcome| {
@@ -261,12 +284,12 @@ async fn every_call_is_counted_and_none_stays_in_flight() {
             "gateway_channel_calls_total slow {call} {outcome}"
         ))
     };
-    assert_eq!(counted("query", "WAITING"), 1);
-    assert_eq!(counted("query", "CANCELLED"), 1);
     assert_eq!(counted("prepay", "UNKNOWN"), 1);
-    assert_eq!(counted("prepay", "CHANNEL_BUSY"), 1);
-    assert_eq!(seen.of("gateway_channel_seconds slow query"), 2);
-    assert_eq!(seen.of("gateway_channel_seconds slow prepay"), 1);
+    assert_eq!(counted("prepay", "CANCELLED"), 1);
+    assert_eq!(counted("query", "WAITING"), 1);
+    assert_eq!(counted("query", "CHANNEL_BUSY"), 1);
+    assert_eq!(seen.of("gateway_channel_seconds slow prepay"), 2);
+    assert_eq!(seen.of("gateway_channel_seconds slow query"), 1);
     assert_eq!(seen.of("gateway_channel_in_flight slow"), 0);
 }
 

@@ -9,6 +9,7 @@ use tonic_types::StatusExt;
 use super::scripted::{done, failed};
 use super::{on_both_paid, query_refund, refund_no, retried, wanted};
 use crate::tests::bed::{FEN, next, number, on_both};
+use crate::tests::channel::{QUERY, paid};
 
 /// Why a call was refused.
 pub(super) fn reason(status: &Status) -> (Code, String) {
@@ -148,6 +149,30 @@ async fn no_more_goes_back_than_was_paid() {
         let status = bed.try_refund(wanted(3, 1)).await.unwrap_err();
         assert_eq!(reason(&status), too_much);
         assert_eq!(channel.counts().0, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_money_of_another_amount_as_much_goes_back_as_came() {
+    on_both(async |bed| {
+        for (n, came) in [(1, FEN - 1000), (2, FEN + 1000)] {
+            let one = number(n);
+            bed.prepay(one).await;
+            bed.wait(10);
+            bed.channel.says(QUERY, paid(came, bed.now()));
+            assert_eq!(bed.query(one).await.paid_fen, came);
+            let channel = bed.is_scripted(one).await;
+            let of = |amount| RefundRequest {
+                order_no: one.order.to_string(),
+                ..wanted(n, amount)
+            };
+            let status = bed.try_refund(of(came + 1)).await.unwrap_err();
+            assert_eq!(reason(&status).1, "REFUND_TOO_MUCH");
+            bed.refund(of(came)).await;
+            let sent = channel.refunds.borrow()[0].clone();
+            assert_eq!((sent.total, sent.amount), (came, came));
+        }
     })
     .await;
 }

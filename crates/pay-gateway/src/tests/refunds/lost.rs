@@ -13,6 +13,8 @@ use crate::refund::{StoredRefund, Wanted};
 use crate::tests::bed::{Bed, FEN, number};
 
 const PROCESSING: (RefundState, Option<RefundFailure>) = (RefundState::Processing, None);
+const FAILED: (RefundState, Option<RefundFailure>) =
+    (RefundState::Failed, Some(RefundFailure::Channel));
 const SUCCEEDED: (RefundState, Option<RefundFailure>) = (RefundState::Succeeded, None);
 
 /// Commits the intent of a refund, and does no more, as a process that dies then.
@@ -126,6 +128,30 @@ async fn a_retry_that_dies_before_its_call_is_sent_under_the_same_number() {
             sent.iter()
                 .all(|each| each.out_refund_no == refund_no(1).to_string())
         );
+        hold.let_go();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_that_was_never_sent_is_not_ended_by_what_the_earlier_try_came_to() {
+    on_both_paid(async |bed, channel| {
+        let hold = Hold::shut();
+        bed.refund(wanted(1, FEN)).await;
+        channel.tells(failed());
+        bed.ask_in(5).await;
+        // Its call never ends; the channel goes on telling of the first try.
+        channel.answers_later(accepted(), &hold);
+        drop(bed.refund_meanwhile(retried(1, FEN, 1)));
+        channel.was_sent(2).await;
+        channel.answers(accepted());
+        assert_eq!(bed.ask_in(5).await.postponed, 1);
+        channel.was_sent(3).await;
+        bed.refund_stands(1, PROCESSING, &[Wire::Failed]).await;
+        // Now it has answered to this one.
+        assert_eq!(bed.ask_in(60).await.done, 1);
+        bed.refund_stands(1, FAILED, &[Wire::Failed, Wire::Failed])
+            .await;
         hold.let_go();
     })
     .await;

@@ -3,7 +3,7 @@
 use domain::{PaymentState, RefundFailure, RefundState};
 use proto::gateway::v1::{RefundFailure as WireFailure, RefundState as Wire};
 
-use super::scripted::{Hold, done};
+use super::scripted::{Hold, done, failed};
 use super::{on_both_paid, retried, wanted};
 use crate::channel::RefundQueryAnswer;
 use crate::flow::examine::examine;
@@ -40,12 +40,40 @@ async fn a_refund_of_what_was_reversed_has_failed_and_is_told_so() {
         );
         bed.refund_stands(1, REVERSED, &[Wire::Failed]).await;
         assert_eq!(bed.refund_events(1).await, ["REFUND_REFUSED"]);
-        // However often it is tried or asked about.
-        assert_eq!(bed.refund(retried(1, 100, 1)).await, refund);
+        // However often it comes, or is asked about.
+        assert_eq!(bed.refund(wanted(1, 100)).await, refund);
         channel.tells(done("50001", 100, bed.now()));
         assert_eq!(bed.query_refund(1).await, refund);
         assert_eq!(channel.counts(), (0, 0));
         bed.refund_stands(1, REVERSED, &[Wire::Failed]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_retry_of_what_was_reversed_has_failed_and_is_told_so() {
+    on_both_paid(async |bed, channel| {
+        bed.refund(wanted(1, 100)).await;
+        channel.tells(failed());
+        bed.ask_in(5).await;
+        reverse(bed).await;
+        let mut told = vec![(0, WireFailure::Channel)];
+        for retry in [1, 3] {
+            let refund = bed.refund(retried(1, 100, retry)).await;
+            assert_eq!(
+                (refund.state(), refund.failure(), refund.retry),
+                (Wire::Failed, WireFailure::Reversed, retry)
+            );
+            told.push((retry, WireFailure::Reversed));
+            assert_eq!(bed.refund_tries_told(1).await, told);
+            // The same try again, or an older one, is a repeat.
+            assert_eq!(bed.refund(retried(1, 100, retry)).await, refund);
+            assert_eq!(bed.refund(retried(1, 100, 1)).await, refund);
+        }
+        bed.refund_stands(1, REVERSED, &[Wire::Failed; 3]).await;
+        let events = bed.refund_events(1).await;
+        assert_eq!(events[3..], ["REFUND_REFUSED", "REFUND_REFUSED"]);
+        assert_eq!(channel.counts().0, 1);
     })
     .await;
 }

@@ -5,7 +5,7 @@ use domain::obligation::owed_by_refund_attempt;
 use domain::{ObligationKind, RefundFailure, RefundState};
 use jiff::Timestamp;
 use prost::Message;
-use proto::gateway::v1::{RefundEvent, RefundState as Wire};
+use proto::gateway::v1::{Refund, RefundEvent, RefundFailure as WireFailure, RefundState as Wire};
 use store::feed;
 
 use super::refund_no;
@@ -75,8 +75,20 @@ impl Bed {
         assert_eq!(story.last().unwrap().2, refund.state.code());
     }
 
+    /// Which tries of a refund trade was told of, and why each failed.
+    pub(super) async fn refund_tries_told(&self, n: u8) -> Vec<(i32, WireFailure)> {
+        let told = self.refund_told_of(n).await;
+        let tries = told.iter().map(|refund| (refund.retry, refund.failure()));
+        tries.collect()
+    }
+
     /// What trade was told of a refund; each time with the refund as its story has it.
     async fn refund_told(&self, n: u8) -> Vec<Wire> {
+        let told = self.refund_told_of(n).await;
+        told.iter().map(Refund::state).collect()
+    }
+
+    async fn refund_told_of(&self, n: u8) -> Vec<Refund> {
         let db = self.gateway.db();
         while feed::sequence(db, 500).await.unwrap() > 0 {}
         let key = refund_no(n).get();
@@ -95,7 +107,7 @@ impl Bed {
                 format!("REFUND_STATE_{state}")
             );
             assert_eq!(refund.refund_no, refund_no(n).to_string());
-            refund.state()
+            refund
         });
         told.collect()
     }

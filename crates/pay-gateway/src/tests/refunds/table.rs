@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{ObligationKind, PaymentState, RefundFailure, RefundState};
 use proto::gateway::v1::{RefundFailure as WireFailure, RefundState as Wire};
 use proto::time::from_proto;
-use work::Tally;
+use work::{Tally, Verdict};
 
 use super::scripted::{Hold, accepted_as, changed, done, failed, no_evidence, silence};
 use super::{on_both_paid, refund_no, retried, wanted};
@@ -213,6 +213,45 @@ async fn what_is_on_its_way_is_asked_about_ever_less_and_at_last_daily() {
         // Queries that brought nothing are no lines.
         bed.refund_stands(1, PROCESSING, &[]).await;
         assert_eq!(bed.refund_events(1).await, ["REFUND_SENT", "ACCEPTED"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_channel_keeps_refusing_is_an_alarm_that_names_the_refusal_and_tried_daily() {
+    on_both_paid(async |bed, channel| {
+        channel.answers(RefundAnswer::Refused {
+            code: "NOTENOUGH".to_owned(),
+            message: "余额不足".to_owned(),
+        });
+        channel.tells(RefundQueryAnswer::NotFound);
+        bed.refund(wanted(1, 100)).await;
+        let due_in = async || bed.refund_owed(1).await[0].1.duration_since(bed.now());
+        for tried in 1..=20 {
+            bed.clock.advance(due_in().await.unsigned_abs());
+            assert_eq!(bed.ask().await, LATER, "try {tried}");
+        }
+        for day in 1..=3 {
+            bed.clock.advance(due_in().await.unsigned_abs());
+            assert_eq!(bed.ask().await.failed, 1, "day {day}");
+            assert_eq!(due_in().await.unsigned_abs(), Duration::from_hours(24));
+        }
+        // It was tried each time, and is not over.
+        assert_eq!(channel.counts(), (24, 23));
+        bed.refund_stands(1, PROCESSING, &[]).await;
+        assert_eq!(bed.query_refund(1).await.reason, "NOTENOUGH 余额不足");
+        bed.clock.advance(due_in().await.unsigned_abs());
+        let verdict = bed.verdict_on_refund().await;
+        let Verdict::GiveUp(why) = verdict else {
+            panic!("{verdict:?}")
+        };
+        assert!(why.contains("NOTENOUGH 余额不足"), "{why}");
+        // Once it is taken, it goes its way.
+        channel.answers(accepted_as("50001"));
+        assert_eq!(bed.ask_in(86_400).await, LATER);
+        channel.tells(done("50001", 100, bed.now()));
+        assert_eq!(bed.ask_in(86_400).await.done, 1);
+        bed.refund_stands(1, SUCCEEDED, &[Wire::Succeeded]).await;
     })
     .await;
 }
