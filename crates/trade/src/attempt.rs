@@ -1,6 +1,6 @@
 //! A payment as trade knows it: what it asked for, and the newest fact it was told of it.
 
-use domain::{Attempt, OrderNo, PayType, UnknownCode};
+use domain::{Attempt, Fen, OrderNo, PayType, UnknownCode};
 use jiff::Timestamp;
 use store::{Db, Row, StoreError, Write, row};
 
@@ -13,6 +13,10 @@ pub(crate) struct StoredAttempt {
     pub(crate) pay_type: PayType,
     /// When the channel says it was paid.
     pub(crate) paid_at: Option<Timestamp>,
+    /// What the channel says it took, where it was told.
+    pub(crate) paid_amount: Option<Fen>,
+    /// When its counted money went back; none once it is there again.
+    pub(crate) reversed_at: Option<Timestamp>,
     /// pay-gateway's version of the newest fact that was taken in; 0: none.
     pub(crate) payment_version: i64,
 }
@@ -41,15 +45,30 @@ impl StoredAttempt {
             attempt,
             pay_type,
             paid_at: None,
+            paid_amount: None,
+            reversed_at: None,
             payment_version: 0,
         }
     }
 
-    /// The same once a fact of this version is taken in. When it was paid is told once.
-    pub(crate) fn told(&self, version: i64, paid_at: Option<Timestamp>) -> Self {
+    /// What it paid of an order of this amount.
+    pub(crate) fn paid_of(&self, amount: Fen) -> Fen {
+        self.paid_amount.unwrap_or(amount)
+    }
+
+    /// The same once a fact of this version is taken in.
+    pub(crate) fn told(&self, version: i64) -> Self {
         Self {
-            paid_at: self.paid_at.or(paid_at),
             payment_version: version.max(self.payment_version),
+            ..*self
+        }
+    }
+
+    /// The same once it is known to be paid. When, and how much, is told once.
+    pub(crate) fn paid(&self, at: Timestamp, amount: Option<Fen>) -> Self {
+        Self {
+            paid_at: self.paid_at.or(Some(at)),
+            paid_amount: self.paid_amount.or(amount),
             ..*self
         }
     }
@@ -61,6 +80,8 @@ impl StoredAttempt {
             self.attempt.get(),
             self.pay_type.code(),
             self.paid_at,
+            self.paid_amount.map(Fen::get),
+            self.reversed_at,
             self.payment_version,
             at
         ];
@@ -73,6 +94,8 @@ impl StoredAttempt {
             order.get(),
             self.attempt.get(),
             self.paid_at,
+            self.paid_amount.map(Fen::get),
+            self.reversed_at,
             self.payment_version
         ];
         write.update(&queries::ATTEMPTS_TOLD, row)
@@ -85,6 +108,8 @@ impl StoredAttempt {
             attempt: attempt.map_err(|e| row.corrupt("attempt", e))?,
             pay_type: PayType::from_code(row.small("pay_type")?).map_err(unknown("pay_type"))?,
             paid_at: row.opt_time("paid_at")?,
+            paid_amount: row.opt_int("paid_amount")?.map(Fen::new),
+            reversed_at: row.opt_time("reversed_at")?,
             payment_version: row.int("payment_version")?,
         })
     }

@@ -37,6 +37,9 @@ pub enum TradeError {
     /// Nobody is bound to the order.
     #[error("order {0} has no payer: call BindPayer first")]
     PayerNotBound(OrderNo),
+    /// It is too late to begin to pay.
+    #[error("the pay limit of order {0} has passed: create another order")]
+    PayLimitPassed(OrderNo),
     /// Somebody else is bound to the order.
     #[error("order {0} is bound to another payer")]
     PayerDiffers(OrderNo),
@@ -148,6 +151,7 @@ impl TradeError {
                 precondition("SHOP_NOT_OPEN").with("shop_id", shop.to_string())
             }
             Self::PayerNotBound(_) => precondition("PAYER_NOT_BOUND"),
+            Self::PayLimitPassed(_) => precondition("PAY_LIMIT_PASSED"),
             Self::PayerDiffers(_) => precondition("PAYER_DIFFERS"),
             Self::RequestDiffers(_) => precondition("REQUEST_DIFFERS"),
             Self::Illegal(illegal) => precondition("ILLEGAL_TRANSITION")

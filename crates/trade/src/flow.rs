@@ -33,6 +33,7 @@ pub(crate) fn alarms<'a>(order: OrderNo, owed: impl IntoIterator<Item = &'a Cons
     for consequence in owed {
         if let Consequence::Alarm(alarm) = consequence {
             error!(%order, alarm = alarm.name(), "alarm");
+            metrics::counter!("trade_alarms_total", "alarm" => alarm.name()).increment(1);
         }
     }
 }

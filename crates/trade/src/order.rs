@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use domain::obligation::{Change, owed_by_order};
@@ -57,7 +58,7 @@ pub(crate) struct External {
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) event: &'static str,
-    pub(crate) actor: &'static str,
+    pub(crate) actor: Cow<'static, str>,
     pub(crate) detail: String,
 }
 
@@ -344,7 +345,7 @@ fn log_row(
         from.map_or(0, OrderStatus::code),
         to.state.status().code(),
         line.event,
-        line.actor,
+        &*line.actor,
         detail,
         mesh::Context::current().trace_id()
     ]

@@ -7,6 +7,7 @@ use proto::trade::v1 as wire;
 use proto::trade::v1::trade_service_server::TradeService;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status};
+use work::By;
 
 use crate::content::order_no;
 use crate::error::TradeError;
@@ -155,8 +156,9 @@ impl TradeService for Service {
         request: Request<wire::ApproveRefundRequest>,
     ) -> Answer<wire::ApproveRefundResponse> {
         let trade = &self.0.0;
+        let by = By::of(request.metadata());
         let request = request.into_inner();
-        let (refund, order) = flow::review_refund::approve(trade, &request.refund_no).await?;
+        let (refund, order) = flow::review_refund::approve(trade, &request.refund_no, &by).await?;
         Ok(Response::new(wire::ApproveRefundResponse {
             refund: Some(convert::refund(&refund, trade.environment)),
             order: Some(convert::order(&order, trade.environment)),
@@ -168,8 +170,9 @@ impl TradeService for Service {
         request: Request<wire::RejectRefundRequest>,
     ) -> Answer<wire::RejectRefundResponse> {
         let trade = &self.0.0;
+        let by = By::of(request.metadata());
         let request = request.into_inner();
-        let (refund, order) = flow::review_refund::reject(trade, &request).await?;
+        let (refund, order) = flow::review_refund::reject(trade, &request, &by).await?;
         Ok(Response::new(wire::RejectRefundResponse {
             refund: Some(convert::refund(&refund, trade.environment)),
             order: Some(convert::order(&order, trade.environment)),
@@ -181,8 +184,9 @@ impl TradeService for Service {
         request: Request<wire::RetryRefundRequest>,
     ) -> Answer<wire::RetryRefundResponse> {
         let trade = &self.0.0;
+        let by = By::of(request.metadata());
         let request = request.into_inner();
-        let (refund, order) = flow::review_refund::retry(trade, &request.refund_no).await?;
+        let (refund, order) = flow::review_refund::retry(trade, &request.refund_no, &by).await?;
         Ok(Response::new(wire::RetryRefundResponse {
             refund: Some(convert::refund(&refund, trade.environment)),
             order: Some(convert::order(&order, trade.environment)),
@@ -194,8 +198,9 @@ impl TradeService for Service {
         request: Request<wire::ConfirmRefundRequest>,
     ) -> Answer<wire::ConfirmRefundResponse> {
         let trade = &self.0.0;
+        let by = By::of(request.metadata());
         let request = request.into_inner();
-        let (refund, order) = flow::review_refund::confirm(trade, &request).await?;
+        let (refund, order) = flow::review_refund::confirm(trade, &request, &by).await?;
         Ok(Response::new(wire::ConfirmRefundResponse {
             refund: Some(convert::refund(&refund, trade.environment)),
             order: Some(convert::order(&order, trade.environment)),

@@ -46,8 +46,12 @@ pub enum OrderFact {
     Succeeded { payment: Attempt },
     /// Nobody can pay it any more: declined, closed, reversed unpaid, abandoned.
     Dead { payment: Attempt },
-    /// Money that had been paid went back.
+    /// The channel has money of this payment, but another amount: it pays nothing.
+    Mispaid { payment: Attempt },
+    /// Money that had been counted went back.
     Reversed { payment: Attempt },
+    /// Money that had been counted, and had gone back, is at the channel again.
+    Regained { payment: Attempt },
     /// The refunds of the order now stand so; `by` asked for the one that changed.
     RefundsChanged { tally: RefundTally, by: CanceledBy },
 }
@@ -58,7 +62,9 @@ impl OrderFact {
         match self {
             Self::Succeeded { .. } => "SUCCEEDED",
             Self::Dead { .. } => "DEAD",
+            Self::Mispaid { .. } => "MISPAID",
             Self::Reversed { .. } => "REVERSED",
+            Self::Regained { .. } => "REGAINED",
             Self::RefundsChanged { .. } => "REFUNDS_CHANGED",
         }
     }
@@ -75,7 +81,8 @@ pub enum Consequence {
     Remedy(Attempt),
     /// Refund this payment: its order had been revoked. Keyed `late:` + payment.
     LateRefund(Attempt),
-    /// Refund this payment: its order was paid by another. Keyed `surplus:` + payment.
+    /// Refund this payment: it pays nothing that is owed, since its order was paid by another
+    /// or its amount is another. Keyed `surplus:` + payment.
     SurplusRefund(Attempt),
     /// End the open refunds of this payment as FAILED(REVERSED).
     FailOpenRefunds(Attempt),
@@ -94,6 +101,8 @@ pub enum Alarm {
     RefundFailed,
     /// Counted money went back.
     Reversed,
+    /// Money that had gone back is here again.
+    Regained,
 }
 
 impl Alarm {
@@ -103,6 +112,7 @@ impl Alarm {
             Self::RevokeFailed => "REVOKE_FAILED",
             Self::RefundFailed => "REFUND_FAILED",
             Self::Reversed => "REVERSED",
+            Self::Regained => "REGAINED",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The table of an order, written out a second time as data, against every state and event.
 
+mod money;
+
 use std::collections::HashMap;
 
 use super::*;
@@ -15,6 +17,7 @@ const MOVES: &[(&str, &str, &str)] = &[
     ("UNPAID - -", "PAY {p}", "PAYING {p} -"),
     ("PAY_FAILED 1 -", "PAY 2", "PAYING 2 -"),
     ("PAYING 1 -", "DEAD 1", "PAY_FAILED 1 -"),
+    ("PAYING 1 -", "MISPAID 1", "PAY_FAILED 1 -"),
     ("PAYING 1 -", "REVERSED 1", "PAY_FAILED 1 -"),
     ("UNPAID - -", "CANCEL {by}", "REVOKED - {by}"),
     ("UNPAID - -", "PAY_LIMIT", "REVOKED - SYSTEM"),
@@ -25,8 +28,10 @@ const MOVES: &[(&str, &str, &str)] = &[
     ("PAYING 1 -", "CANCEL {by}", "REVOKING 1 {by}"),
     ("PAYING 1 -", "PAY_LIMIT", "REVOKING 1 SYSTEM"),
     ("REVOKING 1 {by}", "DEAD 1", "REVOKED 1 {by}"),
+    ("REVOKING 1 {by}", "MISPAID 1", "REVOKED 1 {by}"),
     ("REVOKING 1 {by}", "REVERSED 1", "REVOKED 1 {by}"),
     ("REVOKE_FAILED 1 {by}", "DEAD 1", "REVOKED 1 {by}"),
+    ("REVOKE_FAILED 1 {by}", "MISPAID 1", "REVOKED 1 {by}"),
     ("REVOKE_FAILED 1 {by}", "REVERSED 1", "REVOKED 1 {by}"),
     (
         "REVOKING 1 {by}",
@@ -231,7 +236,9 @@ fn facts() -> Vec<(String, OrderFact)> {
         for fact in [
             F::Succeeded { payment },
             F::Dead { payment },
+            F::Mispaid { payment },
             F::Reversed { payment },
+            F::Regained { payment },
         ] {
             all.push((format!("{} {payment}", fact.name()), fact));
         }
@@ -346,149 +353,6 @@ fn a_refused_command_says_what_it_was() {
         error.to_string(),
         "order in state PAID does not take PAY_LIMIT"
     );
-}
-
-#[test]
-fn a_success_is_settled_whatever_the_order_is() {
-    for state in states() {
-        for number in 0..3 {
-            let payment = attempt(number);
-            let step = fact(state, OrderFact::Succeeded { payment });
-            let settles = step
-                .owed()
-                .is_some_and(|owed| owed.contains(&Consequence::Settle(payment)));
-            let is_repeat = state.source() == Some(PaidSource::Payment(payment));
-            assert_eq!(settles, !is_repeat, "{state:?} {number}");
-        }
-    }
-}
-
-#[test]
-fn late_money_always_leaves_a_remedy() {
-    for state in states() {
-        let step = fact(
-            state,
-            OrderFact::Succeeded {
-                payment: attempt(1),
-            },
-        );
-        let owed = step.owed().unwrap();
-        let revoked = matches!(state.status().code(), 4..=6);
-        assert_eq!(
-            owed.contains(&Consequence::Remedy(attempt(1))),
-            revoked,
-            "{state:?}"
-        );
-        let refunds = matches!(step.moved_to(), Some(OrderState::Refunding { .. }));
-        assert_eq!(
-            owed.contains(&Consequence::LateRefund(attempt(1))),
-            refunds,
-            "{state:?}"
-        );
-    }
-}
-
-#[test]
-fn the_policy_of_the_order_decides_on_late_money() {
-    let revoked = OrderState::Revoked {
-        payment: None,
-        by: CanceledBy::Store,
-    };
-    let keep = LateMoneyPolicy {
-        store: LateMoney::KeepPaid,
-        ..LateMoneyPolicy::default()
-    };
-    let step = revoked.fact(
-        OrderFact::Succeeded {
-            payment: attempt(1),
-        },
-        &keep,
-    );
-    assert_eq!(
-        step.moved_to(),
-        Some(OrderState::Paid { source: payment(1) })
-    );
-}
-
-#[test]
-fn a_second_payment_is_refunded_and_changes_nothing() {
-    for state in states() {
-        let step = fact(
-            state,
-            OrderFact::Succeeded {
-                payment: attempt(2),
-            },
-        );
-        let surplus = step
-            .owed()
-            .unwrap()
-            .contains(&Consequence::SurplusRefund(attempt(2)));
-        assert_eq!(surplus, state.status().is_paid_or_later(), "{state:?}");
-        assert_eq!(surplus, step.moved_to().is_none(), "{state:?}");
-    }
-}
-
-#[test]
-fn a_live_payment_is_closed_when_another_one_paid() {
-    let paying = OrderState::Paying {
-        payment: attempt(1),
-    };
-    let owed = |number| {
-        fact(
-            paying,
-            OrderFact::Succeeded {
-                payment: attempt(number),
-            },
-        )
-    };
-    let close = Consequence::ClosePayment(attempt(1));
-    assert!(owed(0).owed().unwrap().contains(&close));
-    assert!(!owed(1).owed().unwrap().contains(&close));
-}
-
-#[test]
-fn a_reversal_of_counted_money_is_told_and_settled() {
-    let paid = OrderState::Paid { source: payment(1) };
-    let step = fact(
-        paid,
-        OrderFact::Reversed {
-            payment: attempt(1),
-        },
-    );
-    let expected = vec![
-        Consequence::Remedy(attempt(1)),
-        Consequence::SettleReversal(attempt(1)),
-        Consequence::FailOpenRefunds(attempt(1)),
-        Consequence::Alarm(Alarm::Reversed),
-    ];
-    let refunded = OrderState::Refunded {
-        source: payment(1),
-        by: CanceledBy::System,
-    };
-    assert_eq!(step, Step::Moved(refunded, expected));
-    let again = fact(
-        refunded,
-        OrderFact::Reversed {
-            payment: attempt(1),
-        },
-    );
-    assert_eq!(again, Step::Unchanged(Vec::new()));
-}
-
-#[test]
-fn a_reversed_surplus_payment_is_settled_outside_the_status() {
-    let paid = OrderState::Paid { source: payment(1) };
-    let step = fact(
-        paid,
-        OrderFact::Reversed {
-            payment: attempt(2),
-        },
-    );
-    let expected = vec![
-        Consequence::SettleReversal(attempt(2)),
-        Consequence::FailOpenRefunds(attempt(2)),
-    ];
-    assert_eq!(step, Step::Unchanged(expected));
 }
 
 #[test]

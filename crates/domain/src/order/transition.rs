@@ -44,14 +44,15 @@ impl S {
         }
     }
 
-    /// The table. "Dead" includes a reversal of a payment that was never counted.
+    /// The table. "Dead" includes a reversal of a payment, and money of another amount: neither
+    /// pays the order.
     #[rustfmt::skip]
     #[expect(clippy::match_same_arms, reason = "each legal move is one line")]
     fn row(self, event: Event) -> Option<Self> {
         let to = match (self, event) {
             (S::Unpaid, Command(C::Pay { payment })) => S::Paying { payment },
             (S::PayFailed { payment: last }, Command(C::Pay { payment })) if payment > last => S::Paying { payment },
-            (S::Paying { payment }, Fact(F::Dead { payment: p } | F::Reversed { payment: p }, _)) if p == payment => S::PayFailed { payment },
+            (S::Paying { payment }, Fact(F::Dead { payment: p } | F::Mispaid { payment: p } | F::Reversed { payment: p }, _)) if p == payment => S::PayFailed { payment },
 
             (S::Unpaid, Command(C::Cancel { by })) => S::Revoked { payment: None, by },
             (S::Unpaid, Command(C::PayLimit | C::BindLimit)) => S::Revoked { payment: None, by: CanceledBy::System },
@@ -59,7 +60,7 @@ impl S {
             (S::PayFailed { payment }, Command(C::PayLimit | C::BindLimit)) => S::Revoked { payment: Some(payment), by: CanceledBy::System },
             (S::Paying { payment }, Command(C::Cancel { by })) => S::Revoking { payment, by },
             (S::Paying { payment }, Command(C::PayLimit)) => S::Revoking { payment, by: CanceledBy::System },
-            (S::Revoking { payment, by } | S::RevokeFailed { payment, by }, Fact(F::Dead { payment: p } | F::Reversed { payment: p }, _)) if p == payment => S::Revoked { payment: Some(payment), by },
+            (S::Revoking { payment, by } | S::RevokeFailed { payment, by }, Fact(F::Dead { payment: p } | F::Mispaid { payment: p } | F::Reversed { payment: p }, _)) if p == payment => S::Revoked { payment: Some(payment), by },
             (S::Revoking { payment, by }, Command(C::RevokeTriesExhausted)) => S::RevokeFailed { payment, by },
             (S::RevokeFailed { payment, by }, Command(C::RetryRevoke)) => S::Revoking { payment, by },
 
@@ -106,10 +107,25 @@ impl S {
             (F::Reversed { payment }, Some(to)) if to.is_paid_or_later() => {
                 owed_by_reversal(payment)
             }
-            // A surplus payment: its money left as it came, outside the order's status.
-            (F::Reversed { payment }, None) if self.is_anothers(payment) => vec![
+            // Told before, or gone once more after it had come again.
+            (F::Reversed { payment }, None) if self.is_its_own(payment) => {
+                vec![Consequence::FailOpenRefunds(payment)]
+            }
+            // It paid nothing: its money left as it came, outside the order's status.
+            (F::Reversed { payment }, _) => vec![
                 Consequence::SettleReversal(payment),
                 Consequence::FailOpenRefunds(payment),
+            ],
+            (F::Mispaid { payment }, _) if !self.is_its_own(payment) => vec![
+                Consequence::Settle(payment),
+                Consequence::SurplusRefund(payment),
+                Consequence::Remedy(payment),
+            ],
+            // Its charge is settled, and what gave that back too: only the money is to go.
+            (F::Regained { payment }, _) => vec![
+                Consequence::SurplusRefund(payment),
+                Consequence::Remedy(payment),
+                Consequence::Alarm(Alarm::Regained),
             ],
             (F::RefundsChanged { .. }, Some(S::RefundFailed { .. })) => {
                 vec![Consequence::Alarm(Alarm::RefundFailed)]
@@ -144,6 +160,11 @@ impl S {
 
     const fn is_paid_or_later(self) -> bool {
         self.status().is_paid_or_later()
+    }
+
+    /// Whether the order is paid by this payment.
+    fn is_its_own(self, payment: Attempt) -> bool {
+        self.source() == Some(PaidSource::Payment(payment))
     }
 
     /// Whether the order is paid, and not by this payment.

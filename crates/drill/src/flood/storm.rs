@@ -158,7 +158,7 @@ mod tests {
             per_second,
             lasts: Duration::ZERO,
         };
-        assert_eq!(storm(10_000).owed(TICK), 10);
+        assert_eq!(storm(10_000).owed(Duration::from_millis(1)), 10);
         for per_second in [1, 333, 10_000, 12_345] {
             let owed = storm(per_second).owed(Duration::from_secs(3));
             assert_eq!(owed, u64::from(per_second) * 3);

@@ -53,7 +53,7 @@ CREATE TABLE order_log (
     from_status SMALLINT     NOT NULL, -- 0: there was none
     to_status   SMALLINT     NOT NULL,
     event       VARCHAR(32)  NOT NULL,
-    actor       VARCHAR(32)  NOT NULL,
+    actor       VARCHAR(64)  NOT NULL,
     detail      VARCHAR(255) NOT NULL,
     trace_id    VARCHAR(32)  NOT NULL,
     write_id    BIGINT       NOT NULL,
@@ -66,6 +66,8 @@ CREATE TABLE attempts (
     attempt         SMALLINT NOT NULL,
     pay_type        SMALLINT NOT NULL,
     paid_at         BIGINT,            -- when the channel says it was paid
+    paid_amount     BIGINT,            -- fen the channel says it took; null: the order's amount
+    reversed_at     BIGINT,            -- when its counted money went back; null again once it is back
     payment_version BIGINT   NOT NULL, -- of the newest fact that was taken in; 0: none
     created_at      BIGINT   NOT NULL,
     PRIMARY KEY (order_no, attempt)

@@ -1,3 +1,3 @@
 -- attempts/insert
-INSERT INTO attempts (order_no, attempt, pay_type, paid_at, payment_version, created_at)
-VALUES /*[,*/(?, ?, ?, ?, ?, ?)/*]*/
+INSERT INTO attempts (order_no, attempt, pay_type, paid_at, paid_amount, reversed_at, payment_version, created_at)
+VALUES /*[,*/(?, ?, ?, ?, ?, ?, ?, ?)/*]*/

@@ -53,7 +53,7 @@ async fn bound(
     };
     let line = Line {
         event: "BIND",
-        actor: "rpc",
+        actor: "rpc".into(),
         detail: String::new(),
     };
     trade

@@ -39,7 +39,7 @@ pub(crate) async fn cancel(
     let by = by.unwrap_or(CanceledBy::Customer);
     let line = Line {
         event: OrderCommand::Cancel { by }.name(),
-        actor: "rpc",
+        actor: "rpc".into(),
         detail: format!("{by} {reason}").trim_end().to_owned(),
     };
     let revoked = revoke(trade, no?, OrderCommand::Cancel { by }, &line).await?;

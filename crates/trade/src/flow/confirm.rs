@@ -3,9 +3,9 @@
 //! line; what was true before a fact that is known already is not even that.
 
 mod refunds;
-mod told;
+pub(crate) mod told;
 
-use domain::{Consequence, ObligationKind, OrderFact, OrderNo, OrderState, OrderStatus};
+use domain::{Attempt, Consequence, ObligationKind, OrderFact, OrderNo, OrderState, OrderStatus};
 use jiff::Timestamp;
 use store::{Value, Write, row};
 use tracing::{debug, info};
@@ -46,22 +46,22 @@ async fn take(trade: &Inner, order: &StoredOrder, told: &Told) -> Result<StoredO
         return Ok(order.clone());
     }
     let now = trade.db.clock().now();
-    let fact = counted(told.fact, stored);
+    let fact = known(order, told, stored);
     let attempt = match stored {
         Some(attempt) => Some(attempt),
         None => unasked(trade, order, told)?,
     };
-    let attempt = attempt.map(|attempt| attempt.told(told.version, told.paid(now)));
+    let attempt = attempt.map(|attempt| learned(attempt, (fact, told), now));
     let step = order.state.fact(fact, &order.late_money);
     let owed = step.owed().map_or(&[][..], Vec::as_slice);
     let mut to = entered(order, step.moved_to(), attempt);
-    let refunds = Refunds::of(trade, order, owed, now).await?;
+    let refunds = Refunds::of(trade, (order, attempt), owed, now).await?;
     if let Some(refunds) = &refunds {
         refunds.show(&mut to)?;
     }
     let line = Line {
         event: fact.name(),
-        actor: told.actor,
+        actor: told.actor.into(),
         detail: told.detail.clone(),
     };
     let mut write = order.change("order/confirm", &to, &line, now);
@@ -71,7 +71,8 @@ async fn take(trade: &Inner, order: &StoredOrder, told: &Told) -> Result<StoredO
             None => attempt.insert_into(write, order.no, now),
         };
     }
-    if let Some(remedy) = remedy(order, &to, told, owed) {
+    if let Some(finder) = finder(stored, (fact, told), owed) {
+        let remedy = remedy((order, &to), told, finder);
         write = write.insert(&queries::REMEDIES_INSERT, [remedy, row![now]].concat());
     }
     if let Some(refunds) = refunds {
@@ -94,7 +95,7 @@ fn unasked(
     order: &StoredOrder,
     told: &Told,
 ) -> Result<Option<StoredAttempt>, TradeError> {
-    let OrderFact::Succeeded { payment } = told.fact else {
+    let (OrderFact::Succeeded { payment } | OrderFact::Mispaid { payment }) = told.fact else {
         return Ok(None);
     };
     let unknown = TradeError::PaymentUnknown(order.out_trade_no(payment, trade.environment));
@@ -102,12 +103,48 @@ fn unasked(
     Ok(Some(StoredAttempt::new(payment, pay_type)))
 }
 
-// Money that was gone before anybody here had counted it: the payment is merely dead.
-fn counted(fact: OrderFact, attempt: Option<StoredAttempt>) -> OrderFact {
-    let is_counted = attempt.is_some_and(|attempt| attempt.paid_at.is_some());
-    match fact {
-        OrderFact::Reversed { payment } if !is_counted => OrderFact::Dead { payment },
+// The fact, as it is for whoever knows what was told of the payment before.
+fn known(order: &StoredOrder, told: &Told, attempt: Option<StoredAttempt>) -> OrderFact {
+    use OrderFact::{Dead, Mispaid, Regained, Reversed, Succeeded};
+    let is_back = |attempt: StoredAttempt| {
+        attempt.reversed_at.is_some() && told.version > attempt.payment_version
+    };
+    let is_other = |attempt: StoredAttempt| attempt.paid_of(order.amount) != order.amount;
+    match told.fact {
+        // Gone before anybody here had counted it: the payment is merely dead.
+        Reversed { payment } if !was_counted(attempt) => Dead { payment },
+        Succeeded { payment } | Mispaid { payment } if attempt.is_some_and(is_back) => {
+            Regained { payment }
+        }
+        Succeeded { payment } if attempt.is_some_and(is_other) => Mispaid { payment },
         fact => fact,
+    }
+}
+
+fn was_counted(attempt: Option<StoredAttempt>) -> bool {
+    attempt.is_some_and(|attempt| attempt.paid_at.is_some())
+}
+
+// What is known of the payment from now on.
+fn learned(
+    attempt: StoredAttempt,
+    (fact, told): (OrderFact, &Told),
+    now: Timestamp,
+) -> StoredAttempt {
+    let attempt = attempt.told(told.version);
+    match fact {
+        OrderFact::Succeeded { .. } | OrderFact::Mispaid { .. } => {
+            attempt.paid(told.paid_at.unwrap_or(now), told.paid_amount)
+        }
+        OrderFact::Reversed { .. } => StoredAttempt {
+            reversed_at: Some(now),
+            ..attempt
+        },
+        OrderFact::Regained { .. } => StoredAttempt {
+            reversed_at: None,
+            ..attempt
+        },
+        OrderFact::Dead { .. } | OrderFact::RefundsChanged { .. } => attempt,
     }
 }
 
@@ -134,35 +171,37 @@ fn entered(
     to
 }
 
-// The row of a remedy: for money found without its callback, for late money, and for counted
-// money that went back.
-fn remedy(
-    order: &StoredOrder,
-    to: &StoredOrder,
-    told: &Told,
+// Who found what is a remedy: money without its callback, late money, money of another amount,
+// and counted money that went back or came again. It is found once.
+fn finder(
+    stored: Option<StoredAttempt>,
+    (fact, told): (OrderFact, &Told),
     owed: &[Consequence],
-) -> Option<Vec<Value>> {
-    let payment = told.payment()?;
-    let is_owed = owed.contains(&Consequence::Remedy(payment));
-    let is_news = to.state != order.state || owed.contains(&Consequence::SurplusRefund(payment));
-    let finder = match told.fact {
-        OrderFact::Succeeded { .. } => {
-            let found = told.remedy.filter(|_| is_news);
-            found.or(is_owed.then_some("LATE"))?
-        }
-        _ if is_owed => told.remedy.unwrap_or("REVERSED"),
-        _ => return None,
-    };
+) -> Option<&'static str> {
+    let is_owed = owed.contains(&Consequence::Remedy(told.payment()?));
+    match fact {
+        OrderFact::Succeeded { .. } | OrderFact::Mispaid { .. } if was_counted(stored) => None,
+        OrderFact::Succeeded { .. } => told.remedy.or(is_owed.then_some("LATE")),
+        _ if is_owed => told.remedy.or(Some(fact.name())),
+        _ => None,
+    }
+}
+
+fn remedy(
+    (order, to): (&StoredOrder, &StoredOrder),
+    told: &Told,
+    finder: &'static str,
+) -> Vec<Value> {
     let evidence: String = told.detail.chars().take(255).collect();
-    Some(row![
+    row![
         order.no.get(),
         to.version,
-        payment.get(),
+        told.payment().map(Attempt::get),
         finder,
         evidence,
         order.state.status().code(),
         to.state.status().code()
-    ])
+    ]
 }
 
 fn owe(write: Write, order: &StoredOrder, consequence: Consequence, now: Timestamp) -> Write {

@@ -29,7 +29,7 @@ pub(crate) async fn create(
             } else {
                 "CREATE"
             },
-            actor: "rpc",
+            actor: "rpc".into(),
             detail: order.merchant_order_no.clone(),
         };
         if trade.db.wins(order.create(&line)).await? {

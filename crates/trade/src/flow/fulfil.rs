@@ -58,7 +58,7 @@ async fn write(
     };
     let line = Line {
         event: reached.name(),
-        actor: "rpc",
+        actor: "rpc".into(),
         detail: String::new(),
     };
     let now = trade.db.clock().now();

@@ -76,6 +76,7 @@ async fn intend(
     order: StoredOrder,
     wanted: &Wanted,
 ) -> Result<Option<(StoredOrder, Attempt)>, TradeError> {
+    in_time(trade, &order)?;
     if let OrderState::Paying { payment } = order.state {
         if order.pay_type == Some(wanted.pay_type) {
             return join(trade, order, payment, wanted).await.map(Some);
@@ -99,6 +100,18 @@ async fn intend(
     };
     let to = begin(trade, &order, (state, attempt), wanted).await?;
     Ok(Some((to, attempt)))
+}
+
+// Its job revokes it; it may be late.
+fn in_time(trade: &Inner, order: &StoredOrder) -> Result<(), TradeError> {
+    let may_pay = matches!(
+        order.state,
+        OrderState::Unpaid | OrderState::Paying { .. } | OrderState::PayFailed { .. }
+    );
+    if may_pay && trade.db.clock().now() >= order.pay_limit_at {
+        return Err(TradeError::PayLimitPassed(order.no));
+    }
+    Ok(())
 }
 
 // The same way of paying, and the same payer, since an order is bound once: what is live serves
@@ -132,7 +145,7 @@ async fn begin(
     let detail = order.out_trade_no(attempt, trade.environment).to_string();
     let line = Line {
         event: "PAY",
-        actor: "rpc",
+        actor: "rpc".into(),
         detail,
     };
     // The request's own write id says nothing: the order's line is the guard.

@@ -73,9 +73,14 @@ pub(crate) async fn refunded(
 }
 
 impl Told {
+    /// Whether the money went back.
+    pub(crate) fn is_success(&self) -> bool {
+        self.fact == RefundFact::QuerySucceeded
+    }
+
     // Facts come twice and late: none where the refund knows it, or knows better.
     fn change(&self, refund: &StoredRefund, now: Timestamp) -> Option<StoredRefund> {
-        let succeeded = self.fact == RefundFact::QuerySucceeded;
+        let succeeded = self.is_success();
         // An earlier try's failure says nothing about this one; its success is the refund's.
         if !succeeded && self.retry < refund.retry {
             return None;
@@ -103,7 +108,7 @@ impl Told {
         let what: Vec<&str> = what.into_iter().filter(|it| !it.is_empty()).collect();
         let line = Line {
             event,
-            actor: self.actor,
+            actor: self.actor.into(),
             detail: told_of(trade, &to, &what.join(" ")),
         };
         Move { to, line }

@@ -46,7 +46,7 @@ pub(crate) async fn opened(
     refund::show(&mut to, &refunds)?;
     let line = Line {
         event,
-        actor: "rpc",
+        actor: "rpc".into(),
         detail: told_of(trade, &opened, &opened.reason),
     };
     let write = order.change("refund/open", &to, &line, opened.created_at);

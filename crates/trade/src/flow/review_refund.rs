@@ -4,7 +4,7 @@
 use domain::{IllegalTransition, RefundCommand, RefundFact, RefundFailure, RefundNo, RefundState};
 use jiff::Timestamp;
 use proto::trade::v1 as wire;
-use work::Violations;
+use work::{By, Violations};
 
 use crate::Inner;
 use crate::error::TradeError;
@@ -18,17 +18,21 @@ const EVIDENCE: usize = 100;
 pub(crate) type Reviewed = Result<(StoredRefund, StoredOrder), TradeError>;
 
 /// Lets a REQUESTED refund go.
-pub(crate) async fn approve(trade: &Inner, refund_no: &str) -> Reviewed {
+pub(crate) async fn approve(trade: &Inner, refund_no: &str, by: &By) -> Reviewed {
     let no = number(trade, refund_no)?;
     moved(trade, no, |refund, now| {
         let to = commanded(refund, RefundCommand::Approve, now)?;
-        Ok(to.map(|to| said(trade, to, ("APPROVE_REFUND", ""))))
+        Ok(to.map(|to| said(trade, to, by, ("APPROVE_REFUND", ""))))
     })
     .await
 }
 
 /// Refuses a REQUESTED refund.
-pub(crate) async fn reject(trade: &Inner, request: &wire::RejectRefundRequest) -> Reviewed {
+pub(crate) async fn reject(
+    trade: &Inner,
+    request: &wire::RejectRefundRequest,
+    by: &By,
+) -> Reviewed {
     let mut wrong = Violations::default();
     let no = wrong.take("refund_no", read(&request.refund_no));
     check_reason(&mut wrong, &request.reason);
@@ -42,6 +46,7 @@ pub(crate) async fn reject(trade: &Inner, request: &wire::RejectRefundRequest) -
             said(
                 trade,
                 StoredRefund { refusal, ..to },
+                by,
                 ("REJECT_REFUND", why),
             )
         }))
@@ -50,7 +55,7 @@ pub(crate) async fn reject(trade: &Inner, request: &wire::RejectRefundRequest) -
 }
 
 /// Sends a FAILED refund again, under the same number.
-pub(crate) async fn retry(trade: &Inner, refund_no: &str) -> Reviewed {
+pub(crate) async fn retry(trade: &Inner, refund_no: &str, by: &By) -> Reviewed {
     let no = number(trade, refund_no)?;
     moved(trade, no, |refund, now| {
         if refund.failure == Some(RefundFailure::Reversed) {
@@ -60,14 +65,19 @@ pub(crate) async fn retry(trade: &Inner, refund_no: &str) -> Reviewed {
         let to = commanded(refund, RefundCommand::Retry, now)?;
         Ok(to.map(|to| {
             let retry = to.retry.saturating_add(1);
-            said(trade, StoredRefund { retry, ..to }, ("RETRY_REFUND", ""))
+            let to = StoredRefund { retry, ..to };
+            said(trade, to, by, ("RETRY_REFUND", ""))
         }))
     })
     .await
 }
 
 /// Says that the money went back outside of the channel.
-pub(crate) async fn confirm(trade: &Inner, request: &wire::ConfirmRefundRequest) -> Reviewed {
+pub(crate) async fn confirm(
+    trade: &Inner,
+    request: &wire::ConfirmRefundRequest,
+    by: &By,
+) -> Reviewed {
     let mut wrong = Violations::default();
     let no = wrong.take("refund_no", read(&request.refund_no));
     let evidence = request.evidence.trim();
@@ -86,7 +96,7 @@ pub(crate) async fn confirm(trade: &Inner, request: &wire::ConfirmRefundRequest)
             refunded_at: Some(now),
             ..to
         });
-        Ok(to.map(|to| said(trade, to, ("CONFIRM_REFUND", evidence))))
+        Ok(to.map(|to| said(trade, to, by, ("CONFIRM_REFUND", evidence))))
     })
     .await
 }
@@ -117,10 +127,10 @@ fn commanded(
     }))
 }
 
-fn said(trade: &Inner, to: StoredRefund, (event, what): (&'static str, &str)) -> Move {
+fn said(trade: &Inner, to: StoredRefund, by: &By, (event, what): (&'static str, &str)) -> Move {
     let line = Line {
         event,
-        actor: "rpc",
+        actor: by.actor.clone().into(),
         detail: told_of(trade, &to, what),
     };
     Move { to, line }

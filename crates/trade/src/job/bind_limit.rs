@@ -28,7 +28,7 @@ impl Job for BindLimit {
         let limit = |order: &StoredOrder| order.bind_limit_at;
         let line = Line {
             event: OrderCommand::BindLimit.name(),
-            actor: self.name(),
+            actor: self.name().into(),
             detail: String::new(),
         };
         match pass(&self.0.0, owed, (OrderCommand::BindLimit, limit), &line).await {

@@ -27,7 +27,7 @@ impl Job for PayLimit {
         let limit = |order: &StoredOrder| order.pay_limit_at;
         let line = Line {
             event: OrderCommand::PayLimit.name(),
-            actor: self.name(),
+            actor: self.name().into(),
             detail: String::new(),
         };
         match pass(&self.0.0, owed, (OrderCommand::PayLimit, limit), &line).await {

@@ -1,15 +1,18 @@
 //! `refund_review`: a refund that waits for a person, REQUESTED or FAILED, raises an alarm
-//! each day until somebody has decided.
+//! each day until somebody has decided. Of one that FAILED pay-gateway is asked first: the
+//! channel may have paid it back after all.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{ObligationKind, RefundFailure, RefundNo, RefundState};
+use proto::gateway::v1::QueryRefundRequest;
 use store::obligation::Claimed;
-use tracing::error;
+use tracing::{error, warn};
 use work::{Job, Verdict};
 
 use crate::error::TradeError;
+use crate::flow::refunded::{Told, refunded};
 use crate::refund::StoredRefund;
 use crate::{Inner, Trade};
 
@@ -50,6 +53,11 @@ async fn review(trade: &Inner, owed: &Claimed) -> Result<Verdict, TradeError> {
         RefundState::Requested if trade.db.clock().now() < first => {
             return Ok(Verdict::SnoozeUntil(first));
         }
+        // The channel took the money back itself: there is nothing to decide.
+        RefundState::Failed if refund.failure == Some(RefundFailure::Reversed) => {
+            return Ok(Verdict::Moot);
+        }
+        RefundState::Failed if went_back(trade, &refund).await? => return Ok(Verdict::Done),
         RefundState::Requested | RefundState::Failed => {}
         RefundState::Processing | RefundState::Rejected | RefundState::Succeeded => {
             return Ok(Verdict::Moot);
@@ -59,4 +67,26 @@ async fn review(trade: &Inner, owed: &Claimed) -> Result<Verdict, TradeError> {
     let failure = refund.failure.map_or("", RefundFailure::name);
     error!(refund = %number, order = %refund.order, amount = %refund.amount, state = %refund.state, failure, alarm = "REFUND_REVIEW", "a refund waits for a person");
     Ok(Verdict::Snooze(day))
+}
+
+// No answer is no: a person is told all the same.
+async fn went_back(trade: &Inner, refund: &StoredRefund) -> Result<bool, TradeError> {
+    if refund.payment.is_none() {
+        return Ok(false);
+    }
+    let request = QueryRefundRequest {
+        refund_no: refund.number(trade.environment).to_string(),
+    };
+    let answer = match trade.peers.payments.clone().query_refund(request).await {
+        Ok(answer) => answer.into_inner().refund.unwrap_or_default(),
+        Err(status) => {
+            warn!(refund = %refund.no, %status, "pay-gateway does not say what became of a refund");
+            return Ok(false);
+        }
+    };
+    let Some(told) = Told::of(&answer, "review").filter(Told::is_success) else {
+        return Ok(false);
+    };
+    let (refund, _) = refunded(trade, refund.no, &told).await?;
+    Ok(refund.state == RefundState::Succeeded)
 }

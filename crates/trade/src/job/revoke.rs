@@ -134,7 +134,7 @@ async fn step(
 ) -> Result<(), TradeError> {
     let line = Line {
         event,
-        actor: "revoke",
+        actor: "revoke".into(),
         detail,
     };
     let now = trade.db.clock().now();

@@ -1,7 +1,7 @@
 //! trade's side of pay-gateway's feed: each event is taken into its order.
 
 use async_trait::async_trait;
-use domain::{OrderFact, OrderNo, RefundNo};
+use domain::{Direction, OrderFact, OrderNo, PayType, RefundNo};
 use prost::Message;
 use proto::gateway::v1::{Finder, PaymentEvent, PaymentFact, RefundEvent};
 use proto::time::from_proto;
@@ -9,6 +9,7 @@ use store::feed::Sequenced;
 use work::{Applied, Handler};
 
 use crate::error::TradeError;
+use crate::flow::confirm::told::{paid_amount, paid_fact};
 use crate::flow::confirm::{self, confirm};
 use crate::flow::refunded::{self, refunded};
 use crate::flow::review_refund;
@@ -86,22 +87,30 @@ fn payment_of(event: &Sequenced) -> Result<(OrderNo, confirm::Told), String> {
     let attempt = domain::Attempt::try_from(i64::from(payment.attempt));
     let attempt = attempt.map_err(|e| format!("attempt: {e}"))?;
     let fact = match fact {
-        PaymentFact::Succeeded => OrderFact::Succeeded { payment: attempt },
+        PaymentFact::Succeeded => paid_fact(&payment, attempt),
         PaymentFact::Dead => OrderFact::Dead { payment: attempt },
         PaymentFact::Reversed => OrderFact::Reversed { payment: attempt },
         PaymentFact::Unspecified => return Err("the event names no fact".to_owned()),
     };
+    let pay_type = convert::known_pay_type(payment.pay_type);
     let told = confirm::Told {
         fact,
         version: payment.version,
-        pay_type: convert::known_pay_type(payment.pay_type),
+        pay_type,
         paid_at: payment.paid_time.as_ref().and_then(from_proto),
+        paid_amount: paid_amount(&payment),
         actor: "feed",
-        remedy: (finder == Finder::Query).then_some("QUERY"),
+        remedy: found(finder, pay_type),
         detail: [payment.channel_trade_no, payment.reason]
             .join(" ")
             .trim()
             .to_owned(),
     };
     Ok((order, told))
+}
+
+// Where the merchant scans there is no callback: a query is how it is told.
+fn found(finder: Finder, pay_type: Option<PayType>) -> Option<&'static str> {
+    let scans = pay_type.map(PayType::direction) == Some(Direction::MerchantScans);
+    (finder == Finder::Query && !scans).then_some("QUERY")
 }

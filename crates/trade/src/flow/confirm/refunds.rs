@@ -1,11 +1,12 @@
 //! What a payment's fact does to its order's refunds: late and surplus money goes back, and
 //! what went back by a reversal cannot go back once more.
 
-use domain::{Attempt, CanceledBy, Consequence, RefundFact, RefundOrigin};
+use domain::{Attempt, CanceledBy, Consequence, Fen, RefundFact, RefundOrigin, RefundState};
 use jiff::Timestamp;
 use store::{StoreError, Write};
 
 use crate::Inner;
+use crate::attempt::StoredAttempt;
 use crate::error::TradeError;
 use crate::order::StoredOrder;
 use crate::refund::{self, Opening, StoredRefund};
@@ -23,7 +24,7 @@ impl Refunds {
     /// What is owed to them; none when it touches none.
     pub(super) async fn of(
         trade: &Inner,
-        order: &StoredOrder,
+        (order, attempt): (&StoredOrder, Option<StoredAttempt>),
         owed: &[Consequence],
         now: Timestamp,
     ) -> Result<Option<Self>, TradeError> {
@@ -35,13 +36,14 @@ impl Refunds {
             opened: Vec::new(),
             failed: Vec::new(),
         };
+        let paid = attempt.map_or(order.amount, |attempt| attempt.paid_of(order.amount));
         for consequence in owed {
             match *consequence {
                 Consequence::LateRefund(payment) => {
-                    refunds.open(trade, order, (RefundOrigin::Late, payment))?;
+                    refunds.open(trade, order, (RefundOrigin::Late, payment, paid))?;
                 }
                 Consequence::SurplusRefund(payment) => {
-                    refunds.open(trade, order, (RefundOrigin::Surplus, payment))?;
+                    refunds.open(trade, order, (RefundOrigin::Surplus, payment, paid))?;
                 }
                 Consequence::FailOpenRefunds(payment) => refunds.fail(payment, now),
                 _ => {}
@@ -71,26 +73,37 @@ impl Refunds {
         &mut self,
         trade: &Inner,
         order: &StoredOrder,
-        (origin, payment): (RefundOrigin, Attempt),
+        (origin, payment, paid): (RefundOrigin, Attempt, Fen),
     ) -> Result<(), TradeError> {
         let by = match origin {
             RefundOrigin::Late => order.state.canceled_by(),
             _ => None,
         };
         let by = by.unwrap_or(CanceledBy::System);
-        let opening = Opening::of_payment(order, (origin, payment), by, trade.environment);
+        let amount = self.left_of(payment, paid);
+        let opening = Opening {
+            amount,
+            ..Opening::of_payment(order, (origin, payment), by, trade.environment)
+        };
         let number = &opening.merchant_refund_no;
-        if self
-            .all
-            .iter()
-            .any(|each| each.merchant_refund_no == *number)
-        {
+        let mut all = self.all.iter();
+        if !amount.is_positive() || all.any(|each| each.merchant_refund_no == *number) {
             return Ok(());
         }
         let refund = refund::open(trade, order, opening)?;
         self.all.push(refund.clone());
         self.opened.push(refund);
         Ok(())
+    }
+
+    // Before a reversal some of it may have gone back as it was asked to.
+    fn left_of(&self, payment: Attempt, paid: Fen) -> Fen {
+        let back = self.all.iter().filter(|refund| {
+            refund.payment == Some(payment) && refund.state == RefundState::Succeeded
+        });
+        back.fold(paid, |left, refund| {
+            left.minus(refund.amount).unwrap_or(Fen::ZERO)
+        })
     }
 
     fn fail(&mut self, payment: Attempt, now: Timestamp) {

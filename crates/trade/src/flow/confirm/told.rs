@@ -1,6 +1,6 @@
 //! A fact about a payment, and how it came.
 
-use domain::{Attempt, OrderFact, PayType};
+use domain::{Attempt, Fen, OrderFact, PayType};
 use jiff::Timestamp;
 use proto::gateway::v1::{Payment, PaymentState};
 use proto::time::from_proto;
@@ -21,6 +21,8 @@ pub(crate) struct Told {
     pub(crate) pay_type: Option<PayType>,
     /// The channel's time of payment, if it paid.
     pub(crate) paid_at: Option<Timestamp>,
+    /// What the channel says it took, if it paid.
+    pub(crate) paid_amount: Option<Fen>,
     pub(crate) actor: &'static str,
     pub(crate) detail: String,
     /// Who found money that neither a callback nor a reply told of: a remedy (补单).
@@ -36,6 +38,7 @@ impl Told {
             version: payment.version,
             pay_type: convert::known_pay_type(payment.pay_type),
             paid_at: payment.paid_time.as_ref().and_then(from_proto),
+            paid_amount: paid_amount(payment),
             actor,
             detail: detail.trim().to_owned(),
             remedy: None,
@@ -47,15 +50,11 @@ impl Told {
         match self.fact {
             OrderFact::Succeeded { payment }
             | OrderFact::Dead { payment }
-            | OrderFact::Reversed { payment } => Some(payment),
+            | OrderFact::Mispaid { payment }
+            | OrderFact::Reversed { payment }
+            | OrderFact::Regained { payment } => Some(payment),
             OrderFact::RefundsChanged { .. } => None,
         }
-    }
-
-    /// When it was paid, if it was: the channel's time, or else that of the news.
-    pub(super) fn paid(&self, now: Timestamp) -> Option<Timestamp> {
-        let paid = matches!(self.fact, OrderFact::Succeeded { .. });
-        paid.then(|| self.paid_at.unwrap_or(now))
     }
 
     /// The same, found by this job.
@@ -67,14 +66,28 @@ impl Told {
     }
 }
 
+/// What the channel took, where pay-gateway tells it.
+pub(crate) fn paid_amount(payment: &Payment) -> Option<Fen> {
+    (payment.paid_fen != 0).then(|| Fen::new(payment.paid_fen))
+}
+
+/// What its money says of the order: another amount pays nothing.
+pub(crate) fn paid_fact(payment: &Payment, attempt: Attempt) -> OrderFact {
+    match payment.paid_fen {
+        paid if paid == 0 || paid == payment.amount_fen => {
+            OrderFact::Succeeded { payment: attempt }
+        }
+        _ => OrderFact::Mispaid { payment: attempt },
+    }
+}
+
 fn fact_of(payment: &Payment, attempt: Attempt) -> Option<OrderFact> {
-    let (succeeded, reversed, dead) = (
-        OrderFact::Succeeded { payment: attempt },
+    let (reversed, dead) = (
         OrderFact::Reversed { payment: attempt },
         OrderFact::Dead { payment: attempt },
     );
     match payment.state() {
-        PaymentState::Succeeded => Some(succeeded),
+        PaymentState::Succeeded => Some(paid_fact(payment, attempt)),
         // Its money was here; otherwise it was reversed before anybody paid.
         PaymentState::Reversed if payment.paid_time.is_some() => Some(reversed),
         PaymentState::Declined | PaymentState::Closed | PaymentState::Reversed => Some(dead),
@@ -131,6 +144,22 @@ mod tests {
         };
         assert_eq!(closing("REVOKE"), None);
         assert_eq!(closing("PAY_INFO_LOST"), Some(OrderFact::Dead { payment }));
+    }
+
+    #[test]
+    fn money_of_another_amount_is_no_success() {
+        let payment = Attempt::FIRST;
+        for (paid, said) in [
+            (0, OrderFact::Succeeded { payment }),
+            (100, OrderFact::Succeeded { payment }),
+            (99, OrderFact::Mispaid { payment }),
+            (101, OrderFact::Mispaid { payment }),
+        ] {
+            let paid = |payment: &mut Payment| {
+                (payment.amount_fen, payment.paid_fen) = (100, paid);
+            };
+            assert_eq!(fact(PaymentState::Succeeded, paid), Some(said));
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn heed(
     };
     let order = confirm(trade, order.no, &told).await?;
     match told.fact {
-        OrderFact::Dead { .. } => Err(TradeError::PaymentRefused {
+        OrderFact::Dead { .. } | OrderFact::Mispaid { .. } => Err(TradeError::PaymentRefused {
             order: order.no,
             reason: payment.reason,
         }),

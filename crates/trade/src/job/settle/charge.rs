@@ -24,7 +24,7 @@ pub(super) async fn settle(
         return Ok(Verdict::give_up("its payment is not on record as paid"));
     };
     let rate = rate(trade, &order, (&attempt, paid_at)).await?;
-    let settled = match rate.settle(order.amount) {
+    let settled = match rate.settle(attempt.paid_of(order.amount)) {
         Ok(settled) => settled,
         Err(error) => return Ok(Verdict::give_up(error)),
     };

@@ -1,16 +1,18 @@
 //! What goes back of a charge: a refund takes its share of the fee with it, a reversal all
 //! that is left.
 
-use domain::{Attempt, OrderNo, RefundNo, RefundState, SettleError, Settlement};
+use domain::{
+    Alarm, Attempt, Consequence, OrderNo, RefundNo, RefundState, SettleError, Settlement,
+};
 use store::obligation::Claimed;
 use tracing::warn;
 use work::Verdict;
 
 use super::ledger::{Entry, Settled, record};
-use crate::Inner;
 use crate::error::TradeError;
 use crate::flow::refunds::DECISIONS;
 use crate::refund::StoredRefund;
+use crate::{Inner, flow};
 
 /// Settles a refund of one of our payments.
 pub(super) async fn refund(
@@ -58,10 +60,13 @@ pub(super) async fn reversal(
         .map(|refund| source(trade, refund))
         .collect();
     if let Some(settled) = Settled::of(trade, (order, payment)).await?
+        && !settled.has(&reversal_of(payment))
         && !ended.iter().all(|source| settled.has(source))
     {
         return Ok(wait(trade, owed));
     }
+    // Whoever took the fact in may have died before telling anybody.
+    flow::alarms(order, &[Consequence::Alarm(Alarm::Reversed)]);
     let rest = |settled: &Settled| settled.charge.give_back_rest(settled.returned);
     give_back(trade, (order, payment), (&reversal_of(payment), owed), rest).await
 }
