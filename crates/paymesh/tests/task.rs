@@ -10,9 +10,14 @@ use std::time::Duration;
 
 use mesh::{Client, ClientSettings, Context};
 use proto::shop::v1::shop_service_client::ShopServiceClient;
-use proto::shop::v1::{CreateMerchantRequest, CreateShopRequest, Merchant, Shop};
+use proto::shop::v1::{
+    Channel, CreateMerchantAccountRequest, CreateMerchantRequest, CreateShopRequest, Merchant,
+    MerchantAccount, PayType, Shop,
+};
 use proto::trade::v1::trade_service_client::TradeServiceClient;
-use proto::trade::v1::{CreateOrderRequest, GetTimelineRequest, GetTimelineResponse, OrderStatus};
+use proto::trade::v1::{
+    CreateOrderRequest, GetTimelineRequest, GetTimelineResponse, OrderStatus, PayOrderRequest,
+};
 use seam::net::Tcp;
 
 const LIMIT: Duration = Duration::from_millis(300);
@@ -47,11 +52,15 @@ struct Up {
 
 impl Up {
     fn start(data: &Path) -> Self {
+        Self::with(data, LIMIT)
+    }
+
+    fn with(data: &Path, limit: Duration) -> Self {
         let any = "127.0.0.1:0";
         let data = data.to_str().unwrap();
         let places = ["--grpc", "--callback", "--admin", "--sandbox"].map(|flag| [flag, any]);
         let args = ["up", "--no-workers", "--data-dir", data];
-        let limit = format!("{}ms", LIMIT.as_millis());
+        let limit = format!("{}ms", limit.as_millis());
         let mut child = paymesh(&[&args[..], &places.concat()].concat())
             .env("PAYMESH__TRADE__BIND_LIMIT", &limit)
             .env("PAYMESH__TRADE__PAY_LIMIT", &limit)
@@ -108,6 +117,37 @@ impl Up {
         };
         let request = CreateShopRequest { shop: Some(shop) };
         shops.create_shop(request).await.unwrap();
+    }
+
+    // It can take codes, at a rate nobody has set.
+    async fn account(&self) {
+        let account = MerchantAccount {
+            account_id: 1,
+            shop_id: 11,
+            channel: Channel::Swiftpass.into(),
+            pay_type: PayType::SwiftpassScan.into(),
+            mch_id: "7551000001".to_owned(),
+            key_name: "sandbox".to_owned(),
+            enabled: true,
+            ..MerchantAccount::default()
+        };
+        let mut shops = ShopServiceClient::new(self.client.clone());
+        let account = Some(account);
+        let request = CreateMerchantAccountRequest { account };
+        shops.create_merchant_account(request).await.unwrap();
+    }
+
+    async fn scan(&self, order_no: &str) {
+        let request = PayOrderRequest {
+            order_no: order_no.to_owned(),
+            request_id: "r1".to_owned(),
+            pay_type: PayType::SwiftpassScan.into(),
+            auth_code: "134567890123456789".to_owned(),
+            ..PayOrderRequest::default()
+        };
+        let mut trade = TradeServiceClient::new(self.client.clone());
+        let answer = trade.pay_order(request).await.unwrap().into_inner();
+        assert_eq!(answer.order.unwrap().status(), OrderStatus::Paid);
     }
 
     async fn story(&self, order_no: &str) -> GetTimelineResponse {
@@ -190,6 +230,25 @@ async fn a_drain_does_what_no_other_task_did() {
         for order in orders {
             up.revoked(&order, "PAY_LIMIT").await;
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_of_which_something_failed_says_so_by_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::with(folder.path(), Duration::from_hours(1));
+    in_time(async {
+        up.shop().await;
+        up.account().await;
+        let order = up.order("one").await;
+        up.scan(&order).await;
+        // Nothing can be settled without a rate; it is tried again, and did not succeed.
+        let drained = run(&["task", "drain-trade", "--address", &up.grpc]);
+        assert_eq!(drained.status.code(), Some(3), "{}", said(&drained));
+        let told = told(&drained);
+        assert!(told.contains(" 0 put off, 1 "), "{told}");
+        assert!(up.story(&order).await.settlements.is_empty());
     })
     .await;
 }

@@ -19,6 +19,7 @@ use store::{Db, DbSettings};
 
 pub use config::RateConfig;
 pub use error::RateError;
+pub use queries::ALL as QUERIES;
 pub use service::Service;
 
 store::migrations!(pub MIGRATIONS = 100 => "0100_schemes");

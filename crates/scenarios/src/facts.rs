@@ -23,15 +23,26 @@ impl TestMesh {
         attempt: i32,
         (fact, version): (gateway::PaymentFact, i64),
     ) -> Applied {
+        let payment = payment(order_no, attempt, version);
+        self.tell_of(payment, fact).await
+    }
+
+    /// Tells trade that a payment of an order succeeded, and how much the channel says it took.
+    pub async fn tell_paid(
+        &self,
+        order_no: &str,
+        attempt: i32,
+        (paid_fen, version): (i64, i64),
+    ) -> Applied {
         let payment = gateway::Payment {
-            order_no: order_no.to_owned(),
-            attempt,
-            pay_type: PayType::SwiftpassWechat.into(),
-            channel_trade_no: format!("tx{order_no}{attempt:04}"),
-            paid_time: TOLD_PAID_AT.parse().ok().map(to_proto),
-            version,
-            ..gateway::Payment::default()
+            amount_fen: self.order(order_no).await.amount_fen,
+            paid_fen,
+            ..payment(order_no, attempt, version)
         };
+        self.tell_of(payment, gateway::PaymentFact::Succeeded).await
+    }
+
+    async fn tell_of(&self, payment: gateway::Payment, fact: gateway::PaymentFact) -> Applied {
         let event = gateway::PaymentEvent {
             payment: Some(payment),
             fact: fact.into(),
@@ -86,5 +97,17 @@ impl TestMesh {
             at: process.ground().clock.now(),
         };
         trade.subscriber().apply(&event).await
+    }
+}
+
+fn payment(order_no: &str, attempt: i32, version: i64) -> gateway::Payment {
+    gateway::Payment {
+        order_no: order_no.to_owned(),
+        attempt,
+        pay_type: PayType::SwiftpassWechat.into(),
+        channel_trade_no: format!("tx{order_no}{attempt:04}"),
+        paid_time: TOLD_PAID_AT.parse().ok().map(to_proto),
+        version,
+        ..gateway::Payment::default()
     }
 }

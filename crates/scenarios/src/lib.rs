@@ -5,6 +5,7 @@
 mod books;
 mod facts;
 mod http;
+mod law;
 mod life;
 mod notice;
 mod owing;
@@ -40,8 +41,9 @@ use testkit::TestDb;
 
 pub use facts::TOLD_PAID_AT;
 pub use http::{HttpAnswer, post};
-pub use life::{Paying, key_of, wish_to_pay, wish_to_see};
-pub use notice::Notice;
+pub use law::laws;
+pub use life::{Paying, key_of, wish_to_pay, wish_to_scan, wish_to_see};
+pub use notice::{Notice, resigned};
 pub use owing::Due;
 pub use process::{Process, Workers};
 pub use refunds::{left_of, refund_key_of, wish_for_refund};

@@ -4,8 +4,8 @@ use proto::sandbox::v1::{Charge, ListChargesRequest, PayChargeRequest};
 use proto::shop::v1::PayType;
 use proto::trade::v1::get_order_request::Number;
 use proto::trade::v1::{
-    BindPayerRequest, CreateOrderRequest, GetOrderRequest, GetTimelineRequest, GetTimelineResponse,
-    Order, OrderStatus, PayOrderRequest, PayOrderResponse,
+    BindPayerRequest, CancelOrderRequest, CancelType, CreateOrderRequest, GetOrderRequest,
+    GetTimelineRequest, GetTimelineResponse, Order, OrderStatus, PayOrderRequest, PayOrderResponse,
 };
 
 use crate::{Shop, TestMesh, until};
@@ -69,6 +69,27 @@ impl TestMesh {
             .pay_order(wish_to_pay(order_no, request_id))
             .await;
         answer.map(tonic::Response::into_inner)
+    }
+
+    /// Shows a code, under this request id.
+    pub async fn scan(
+        &self,
+        order_no: &str,
+        request_id: &str,
+    ) -> Result<PayOrderResponse, tonic::Status> {
+        let wish = wish_to_scan(order_no, request_id);
+        let answer = self.trade().pay_order(wish).await;
+        answer.map(tonic::Response::into_inner)
+    }
+
+    /// Cancels an order on behalf of its customer.
+    pub async fn cancel(&self, order_no: &str) -> Result<(), tonic::Status> {
+        let request = CancelOrderRequest {
+            order_no: order_no.to_owned(),
+            by: CancelType::Customer.into(),
+            reason: "changed my mind".to_owned(),
+        };
+        self.trade().cancel_order(request).await.map(drop)
     }
 
     /// Creates an order, binds a payer and prepares its payment.
@@ -175,6 +196,17 @@ pub fn wish_to_pay(order_no: &str, request_id: &str) -> PayOrderRequest {
         pay_type: PayType::SwiftpassWechat.into(),
         client_ip: String::new(),
         auth_code: String::new(),
+    }
+}
+
+/// A request to pay with a code that is like no other in this mesh.
+pub fn wish_to_scan(order_no: &str, request_id: &str) -> PayOrderRequest {
+    let digits = key_of(order_no).to_string();
+    PayOrderRequest {
+        pay_type: PayType::SwiftpassScan.into(),
+        // As WeChat shows them: 18 digits, beginning with 13.
+        auth_code: format!("13{}", digits.get(2..).unwrap_or_default()),
+        ..wish_to_pay(order_no, request_id)
     }
 }
 

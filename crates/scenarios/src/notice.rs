@@ -48,16 +48,43 @@ impl Notice {
 
     /// The message, signed with `key`.
     pub fn signed(&self, key: &str) -> String {
-        let mut text = String::new();
-        for (name, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
-            let _ = write!(text, "{name}={value}&");
-        }
-        let sign = hex::encode_upper(Md5::digest(format!("{text}key={key}")));
+        let sign = self.signature(key);
         let mut xml = String::from("<xml>");
         for (name, value) in self.0.iter().chain([(&"sign".to_owned(), &sign)]) {
             let _ = write!(xml, "<{name}><![CDATA[{value}]]></{name}>");
         }
         xml + "</xml>"
+    }
+
+    fn signature(&self, key: &str) -> String {
+        let mut text = String::new();
+        for (name, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
+            let _ = write!(text, "{name}={value}&");
+        }
+        hex::encode_upper(Md5::digest(format!("{text}key={key}")))
+    }
+
+    // A flat message whose values are CDATA, without its signature; and that.
+    fn read(xml: &str) -> (Self, String) {
+        let values = xml.split("]]></").filter_map(|part| {
+            let (before, value) = part.split_once("><![CDATA[")?;
+            let (_, name) = before.rsplit_once('<')?;
+            Some((name.to_owned(), value.to_owned()))
+        });
+        let mut fields: BTreeMap<String, String> = values.collect();
+        let sign = fields.remove("sign").unwrap_or_default();
+        (Self(fields), sign)
+    }
+}
+
+/// The message signed with `to` in place of `from`, as long as before; one that was not signed
+/// with `from` gets a signature that is nobody's.
+pub fn resigned(xml: &str, (from, to): (&str, &str)) -> String {
+    let (message, sign) = Notice::read(xml);
+    if message.signature(from) == sign {
+        xml.replace(&sign, &message.signature(to))
+    } else {
+        xml.replace(&sign, &"0".repeat(sign.len()))
     }
 }
 

@@ -65,18 +65,38 @@ impl TestMesh {
 
     /// Lets a shop scan payers' codes, too (b→c), at the same rate.
     pub async fn scans(&self, shop: &Shop) {
-        self.account_for(shop, "sandbox", PayType::SwiftpassScan)
+        self.account_for(shop, ("sandbox", ""), PayType::SwiftpassScan)
             .await;
         self.rate_for(shop, (1, 6000), PayType::SwiftpassScan).await;
     }
 
     /// An account at the channel for `shop`, signing with the key of this name.
     pub async fn account(&self, shop: &Shop, key_name: &str) {
-        self.account_for(shop, key_name, PayType::SwiftpassWechat)
+        self.account_for(shop, (key_name, ""), PayType::SwiftpassWechat)
             .await;
     }
 
-    async fn account_for(&self, shop: &Shop, key_name: &str, pay_type: PayType) {
+    /// The other merchant of the channel, taking money in both ways: its accounts sign with the
+    /// key of this name, for a service provider unless that is empty.
+    pub async fn shop_signing(&self, key_name: &str, provider: &str) -> Shop {
+        let shop = Shop {
+            mch_id: OTHER_MCH_ID.to_owned(),
+            ..self.bare_shop(ShopStatus::Open).await
+        };
+        for pay_type in [PayType::SwiftpassWechat, PayType::SwiftpassScan] {
+            self.account_for(&shop, (key_name, provider), pay_type)
+                .await;
+            self.rate_for(&shop, (1, 6000), pay_type).await;
+        }
+        shop
+    }
+
+    async fn account_for(
+        &self,
+        shop: &Shop,
+        (key_name, provider): (&str, &str),
+        pay_type: PayType,
+    ) {
         let account = MerchantAccount {
             account_id: self.number(),
             shop_id: shop.shop_id,
@@ -84,6 +104,7 @@ impl TestMesh {
             pay_type: pay_type.into(),
             mch_id: shop.mch_id.clone(),
             key_name: key_name.to_owned(),
+            sign_agentno: provider.to_owned(),
             enabled: true,
             ..MerchantAccount::default()
         };

@@ -7,9 +7,9 @@ use std::time::Duration;
 use domain::ObligationKind as Kind;
 use mesh::{reason_of, retry_after_of};
 use paymesh::cli::Service;
-use proto::gateway::v1::{ListPaymentEventsRequest, Payment, PaymentFact, PaymentState};
+use proto::gateway::v1::{ListPaymentEventsRequest, Payment, PaymentState};
 use proto::sandbox::v1::script::Misbehaviour;
-use proto::sandbox::v1::{Decline, PasswordOutcome, PasswordWait};
+use proto::sandbox::v1::{ChargeState, Decline, PasswordOutcome, PasswordWait, PayChargeRequest};
 use proto::shop::v1::PayType;
 use proto::trade::v1::{
     CancelOrderRequest, CancelType, OrderStatus, PayOrderRequest, PayOrderResponse,
@@ -23,9 +23,10 @@ use tonic_types::StatusExt;
 const PEER: &str = "127.0.0.1:1010";
 
 /// A mesh whose work waits for the test, a shop that takes codes too, and a relay between trade
-/// and pay-gateway.
+/// and pay-gateway. The channel closes what is as new as can be.
 async fn bed(engine: Engine) -> (TestMesh, Shop, Relay) {
     let mesh = TestMesh::with(engine, Workers::Off, |config| {
+        config.sandbox.close_after = Duration::ZERO;
         PEER.clone_into(&mut config.peers.pay_gateway);
         config.pay_gateway.swiftpass.timeout = Duration::from_millis(500);
     })
@@ -222,8 +223,30 @@ async fn a_code_whose_answer_is_lost_is_never_charged_twice() {
         assert_eq!(again.out_trade_no, format!("{order}0000"));
         mesh.falls_due(Service::PayGateway, Kind::Poll).await;
         mesh.drain_all().await;
-        assert_eq!(mesh.order(&order).await.status(), OrderStatus::Paid);
+        let story = mesh.timeline(&order).await;
+        assert_eq!(story.order.unwrap().status(), OrderStatus::Paid);
+        assert!(story.remedies.is_empty(), "there is no callback to be lost");
         assert_eq!(mesh.charges_of(&order).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn money_of_a_code_that_is_found_late_is_a_remedy() {
+    for engine in ENGINES {
+        let (mesh, shop, _peer) = bed(engine).await;
+        let order = mesh.created(&shop).await.order_no;
+        mesh.channel.set(Mode::LoseReplies);
+        pay(&mesh, wish(&order, "r1")).await.unwrap();
+        mesh.channel.set(Mode::Pass);
+        mesh.cancel(&order).await.unwrap();
+        mesh.now(Service::PayGateway, Kind::Poll).await;
+        mesh.drain_all().await;
+        let story = mesh.timeline(&order).await;
+        let [remedy] = story.remedies.as_slice() else {
+            panic!("{:?}", story.remedies)
+        };
+        assert_eq!(remedy.before_status(), OrderStatus::Revoking);
+        assert_eq!(remedy.after_status(), OrderStatus::Refunding);
     }
 }
 
@@ -281,15 +304,53 @@ async fn another_way_of_paying_waits_until_the_live_payment_is_closed() {
         assert_eq!(payment.state(), PaymentState::Closing);
         assert_eq!(payment.reason, "REPLACED");
         assert_eq!(mesh.order(order).await.status(), OrderStatus::Paying);
-        // Closed, as the feed tells: the other way is free.
-        mesh.tell(order, 0, (PaymentFact::Dead, 100)).await;
-        mesh.db(Service::PayGateway)
-            .run("UPDATE payments SET live = NULL")
-            .await;
+        // Until it is old enough it is not closed, however often that is tried.
+        mesh.now(Service::PayGateway, Kind::Close).await;
+        mesh.drain_all().await;
+        assert_eq!(
+            payments(&mesh, order).await[0].state(),
+            PaymentState::Closing
+        );
+        ages(&mesh).await;
+        until("the channel closes it", async || {
+            mesh.now(Service::PayGateway, Kind::Close).await;
+            let state = payments(&mesh, order).await[0].state();
+            (state == PaymentState::Closed).then_some(())
+        })
+        .await;
+        assert_eq!(mesh.charges_of(order).await[0].state(), ChargeState::Closed);
+        // As the feed tells, the other way is free.
+        mesh.drain_all().await;
+        assert_eq!(mesh.order(order).await.status(), OrderStatus::PayFailed);
         let paid = pay(&mesh, wish(order, "r2")).await.unwrap();
         assert_eq!(paid.out_trade_no, format!("{order}0001"));
         assert_eq!(paid.order.unwrap().status(), OrderStatus::Paid);
+        // Whoever still holds the first cannot pay it.
+        let request = PayChargeRequest {
+            out_trade_no: live.out_trade_no.clone(),
+        };
+        mesh.payers().pay_charge(request).await.unwrap_err();
+        let story = mesh.timeline(order).await;
+        let events: Vec<&str> = story.entries.iter().map(|it| it.event.as_str()).collect();
+        let lived = ["CREATE", "BIND", "PAY", "DEAD", "PAY", "SUCCEEDED"];
+        assert_eq!(events, lived);
+        assert!(mesh.forgotten().await.is_empty());
     }
+}
+
+/// The payments are older than the channel's earliest close, and what there was of time to send
+/// and to close them is over.
+async fn ages(mesh: &TestMesh) {
+    let columns = [
+        "created_at",
+        "changed_at",
+        "send_before",
+        "close_sent_at",
+        "close_ended_at",
+    ];
+    let older = columns.map(|column| format!("{column} = {column} - 600000000"));
+    let sql = format!("UPDATE payments SET {}", older.join(", "));
+    mesh.db(Service::PayGateway).run(&sql).await;
 }
 
 #[tokio::test]

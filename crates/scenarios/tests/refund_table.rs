@@ -15,13 +15,15 @@ use proto::sandbox::v1::{
     Contradiction, QueryAnswer, RefundEnding, RefundState as Ending, Timeout,
 };
 use proto::trade::v1::{
-    CancelOrderRequest, CancelType, CreateOrderRequest, Order, OrderKind, OrderStatus, Refund,
-    RefundOrigin, RefundState, RefundStatus, RejectOrderRequest,
+    ApproveRefundRequest, CancelOrderRequest, CancelType, ConfirmRefundRequest, CreateOrderRequest,
+    Order, OrderKind, OrderStatus, Refund, RefundOrigin, RefundState, RefundStatus,
+    RejectOrderRequest, RejectRefundRequest, RetryRefundRequest,
 };
 use scenarios::{Paying, TestMesh, Workers, refund_key_of, until, wish_for_refund};
 use store::Engine;
 use store::feed::Sequenced;
 use testkit::ENGINES;
+use tonic::Request;
 use work::Applied;
 
 async fn mesh(engine: Engine) -> TestMesh {
@@ -508,6 +510,125 @@ async fn what_failed_and_is_found_to_have_gone_back_has_succeeded() {
         assert_eq!(lines.count(), 1, "a fact that comes twice is one line");
         assert!(mesh.forgotten().await.is_empty());
     }
+}
+
+// The same, found by asking before a person is told.
+#[tokio::test]
+async fn what_failed_here_and_went_back_is_found_by_asking_before_the_alarm() {
+    for engine in ENGINES {
+        let mesh = mesh(engine).await;
+        let (paying, refund) = processing(&mesh).await;
+        mesh.drives_refunds().await;
+        let told = ended_event(&refund, (gateway::RefundState::Failed, 0));
+        assert_eq!(hear(&mesh, told).await, Applied::Done);
+        let failed = (OrderStatus::RefundFailed, RefundStatus::Failed);
+        assert_eq!(stands(&mesh, &paying.order_no).await, failed);
+        until("it is found", async || {
+            mesh.now(Service::Trade, Kind::RefundReview).await;
+            let refund = mesh.refund(&refund.refund_no).await;
+            (refund.state() == RefundState::Succeeded).then_some(())
+        })
+        .await;
+        let refunded = (OrderStatus::Refunded, RefundStatus::Succeeded);
+        assert_eq!(stands(&mesh, &paying.order_no).await, refunded);
+        let story = mesh.timeline(&paying.order_no).await;
+        let line = story.entries.last().unwrap();
+        assert_eq!(
+            (line.event.as_str(), line.actor.as_str()),
+            ("REFUND_SUCCEEDED", "review")
+        );
+        assert_eq!(owed(&mesh, &refund).await, [(Kind::Settle, -1)]);
+        mesh.drain_all().await;
+        let story = mesh.timeline(&paying.order_no).await;
+        assert_eq!(scenarios::left_of(&story), (0, 0, 0));
+        assert!(mesh.forgotten().await.is_empty());
+    }
+}
+
+// FAILED(REVERSED) | retry | refused: the channel took the money back itself
+#[tokio::test]
+async fn what_failed_by_a_reversal_is_not_tried_again_and_owes_no_review() {
+    for engine in ENGINES {
+        let mesh = mesh(engine).await;
+        let (paying, refund) = processing(&mesh).await;
+        let reversed = (gateway::PaymentFact::Reversed, 1_000);
+        assert_eq!(
+            mesh.tell(&paying.order_no, 0, reversed).await,
+            Applied::Done
+        );
+        let refund = mesh.refund(&refund.refund_no).await;
+        assert_eq!(refund.failure, "REVERSED");
+        let tally = {
+            mesh.falls_due(Service::Trade, Kind::RefundReview).await;
+            mesh.work_off(Service::Trade, Kind::RefundReview).await
+        };
+        assert_eq!((tally.done, tally.postponed), (1, 0));
+        assert_eq!(owed(&mesh, &refund).await, []);
+        let refused = mesh.retry(&refund.refund_no).await.unwrap_err();
+        assert_eq!(reason_of(&refused).unwrap(), "ILLEGAL_TRANSITION");
+    }
+}
+
+#[tokio::test]
+async fn whoever_decides_about_a_refund_is_named_in_its_story() {
+    for engine in ENGINES {
+        let mesh = mesh(engine).await;
+        let paying = paid(&mesh).await;
+        let no = &paying.order_no;
+        let refund_no = mesh.requested(no, ("T1", 100)).await.refund_no;
+        let approve = as_operator(ApproveRefundRequest {
+            refund_no: refund_no.clone(),
+        });
+        mesh.trade().approve_refund(approve).await.unwrap();
+        fails(&mesh, &refund_no, 0).await;
+        let retry = as_operator(RetryRefundRequest {
+            refund_no: refund_no.clone(),
+        });
+        mesh.trade().retry_refund(retry).await.unwrap();
+        fails(&mesh, &refund_no, 1).await;
+        let confirm = as_operator(ConfirmRefundRequest {
+            refund_no,
+            evidence: "slip".to_owned(),
+        });
+        mesh.trade().confirm_refund(confirm).await.unwrap();
+        let reject = as_operator(RejectRefundRequest {
+            refund_no: mesh.requested(no, ("T2", 100)).await.refund_no,
+            reason: String::new(),
+        });
+        mesh.trade().reject_refund(reject).await.unwrap();
+        let story = mesh.timeline(no).await;
+        let by: Vec<(&str, &str)> = story
+            .entries
+            .iter()
+            .filter(|line| line.event.ends_with("_REFUND"))
+            .map(|line| (line.event.as_str(), line.actor.as_str()))
+            .collect();
+        assert_eq!(
+            by,
+            [
+                ("REQUEST_REFUND", "rpc"),
+                ("APPROVE_REFUND", "li.wei"),
+                ("RETRY_REFUND", "li.wei"),
+                ("CONFIRM_REFUND", "li.wei"),
+                ("REQUEST_REFUND", "rpc"),
+                ("REJECT_REFUND", "li.wei"),
+            ]
+        );
+    }
+}
+
+/// This try failed, as the feed tells.
+async fn fails(mesh: &TestMesh, refund_no: &str, retry: i32) {
+    let failed = (gateway::RefundState::Failed, retry);
+    let told = ended_event(&mesh.refund(refund_no).await, failed);
+    assert_eq!(hear(mesh, told).await, Applied::Done);
+}
+
+fn as_operator<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let who = "li.wei".parse().unwrap();
+    request.metadata_mut().insert("x-operator", who);
+    request
 }
 
 // FAILED | settled by hand with evidence | SUCCEEDED

@@ -240,7 +240,7 @@ async fn what_trade_was_never_answered_and_never_told_it_asks_for() {
         peer.set(Mode::Refuse);
         mesh.falls_due(Service::Trade, Kind::PayConfirm).await;
         let tally = mesh.work_off(Service::Trade, Kind::PayConfirm).await;
-        assert_eq!((tally.done, tally.postponed), (0, 1));
+        assert_eq!((tally.done, tally.failed), (0, 1));
         assert_eq!(mesh.order(no).await.status(), OrderStatus::Paying);
         peer.set(Mode::Pass);
         let asked = async || {

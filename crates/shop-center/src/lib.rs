@@ -22,6 +22,7 @@ use store::{Db, DbSettings};
 pub use config::ShopCenterConfig;
 pub use error::{ShopCenterError, What};
 pub use lookup::LookupError;
+pub use queries::ALL as QUERIES;
 pub use service::Service;
 
 store::migrations!(pub MIGRATIONS = 100 => "0100_shops");

@@ -79,8 +79,8 @@ impl Verdict {
         let mut tally = Tally::default();
         match self {
             Self::Done | Self::Moot => tally.done = 1,
-            Self::Snooze(_) | Self::SnoozeUntil(_) | Self::Retry(_) => tally.postponed = 1,
-            Self::GiveUp(_) => tally.failed = 1,
+            Self::Snooze(_) | Self::SnoozeUntil(_) => tally.postponed = 1,
+            Self::Retry(_) | Self::GiveUp(_) => tally.failed = 1,
         }
         tally
     }
@@ -91,9 +91,9 @@ impl Verdict {
 pub struct Tally {
     /// Finished.
     pub done: u64,
-    /// To be tried again later.
+    /// As it should be, and to be looked at again later.
     pub postponed: u64,
-    /// Given up, with an alarm.
+    /// Failed: to be tried again, or given up with an alarm.
     pub failed: u64,
 }
 
@@ -102,5 +102,32 @@ impl AddAssign for Tally {
         self.done += other.done;
         self.postponed += other.postponed;
         self.failed += other.failed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_counts_as_failed_though_it_is_tried_again() {
+        let counts = |verdict: &Verdict| {
+            let Tally {
+                done,
+                postponed,
+                failed,
+            } = verdict.tally();
+            (done, postponed, failed)
+        };
+        for (verdict, counted) in [
+            (Verdict::Done, (1, 0, 0)),
+            (Verdict::Moot, (1, 0, 0)),
+            (Verdict::Snooze(Duration::ZERO), (0, 1, 0)),
+            (Verdict::SnoozeUntil(Timestamp::MAX), (0, 1, 0)),
+            (Verdict::retry("a peer is away"), (0, 0, 1)),
+            (Verdict::give_up("money is missing"), (0, 0, 1)),
+        ] {
+            assert_eq!(counts(&verdict), counted, "{verdict:?}");
+        }
     }
 }

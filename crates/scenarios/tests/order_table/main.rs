@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alarms;
 mod bed;
+mod mispaid;
 mod money;
 mod refunds;
 mod revoking;
@@ -11,6 +13,8 @@ mod revoking;
 use domain::ObligationKind as Kind;
 use paymesh::cli::Service;
 use proto::gateway::v1::PaymentFact;
+use proto::sandbox::v1::Decline;
+use proto::sandbox::v1::script::Misbehaviour;
 use proto::time::to_proto;
 use proto::trade::v1::{
     Binding, CancelType, CreateOrderRequest, ExternalPayment, Fulfilment, OrderKind, OrderStatus,
@@ -150,6 +154,71 @@ async fn the_bind_limit_revokes_an_order_that_nobody_was_bound_to() {
         assert_eq!(revoked.cancel_type(), CancelType::System);
         assert_eq!(revoked.binding(), Binding::BindExpired);
         assert_eq!(bed.owed(&order).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_bind_limit_revokes_a_failed_order_that_nobody_was_bound_to() {
+    on_both(async |bed: Bed| {
+        bed.mesh.scans(&bed.shop).await;
+        let declines = Misbehaviour::Decline(Decline::default());
+        bed.mesh.script("declines", declines).await;
+        let order = bed.mesh.created(&bed.shop).await.order_no;
+        refused(
+            &bed.mesh.scan(&order, "r1").await.unwrap_err(),
+            "PAYMENT_REFUSED",
+        );
+        let failed = bed.order(&order).await;
+        assert_eq!(failed.status(), OrderStatus::PayFailed);
+        assert_eq!(failed.binding(), Binding::Unbound);
+        let owed = bed.owed(&order).await;
+        assert_eq!(owed, [(Kind::BindLimit, 0), (Kind::PayLimit, 0)]);
+        bed.mesh.limit_passes(&order, Kind::BindLimit).await;
+        let revoked = bed.order(&order).await;
+        assert_eq!(revoked.status(), OrderStatus::Revoked);
+        assert_eq!(revoked.cancel_type(), CancelType::System);
+        assert_eq!(revoked.binding(), Binding::BindExpired);
+        assert_eq!(revoked.out_trade_no, format!("{order}0000"));
+        assert_eq!(bed.owed(&order).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_begins_to_pay_once_the_pay_limit_has_passed() {
+    on_both(async |bed: Bed| {
+        let paying = bed.mesh.paying(&bed.shop).await;
+        let orders = [
+            bed.unpaid().await,
+            bed.pay_failed().await,
+            paying.order_no.clone(),
+        ];
+        // It has passed, and its job has not come yet.
+        let pass = "UPDATE orders SET pay_limit_at = 1";
+        bed.mesh.db(Service::Trade).run(pass).await;
+        for order in orders {
+            let (before, lines) = (bed.order(&order).await, bed.lines(&order).await);
+            for _ in 0..2 {
+                let status = bed.mesh.pay(&order, "late").await.unwrap_err();
+                refused(&status, "PAY_LIMIT_PASSED");
+                let status = bed.mesh.scan(&order, "later").await.unwrap_err();
+                refused(&status, "PAY_LIMIT_PASSED");
+            }
+            assert_eq!(bed.order(&order).await, before);
+            assert_eq!(bed.lines(&order).await, lines);
+            let key = key_of(&order);
+            let written = format!(
+                "SELECT COUNT(*) FROM pay_requests WHERE order_no = {key} \
+                 AND request_id LIKE 'late%'"
+            );
+            assert_eq!(bed.mesh.db(Service::Trade).count(&written).await, 0);
+        }
+        // What was asked for in time is answered as before; its limit was never another.
+        let pass = "UPDATE payments SET expires_at = 1";
+        bed.mesh.db(Service::PayGateway).run(pass).await;
+        let again = bed.mesh.pay(&paying.order_no, "r1").await.unwrap();
+        assert_eq!(again.pay_info, paying.pay_info);
     })
     .await;
 }

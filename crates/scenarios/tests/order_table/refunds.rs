@@ -39,6 +39,28 @@ async fn a_refund_that_is_retried_makes_a_refund_failed_order_refunding() {
 }
 
 #[tokio::test]
+async fn a_new_refund_makes_a_refund_failed_order_refunding() {
+    on_both(async |bed: Bed| {
+        let (order, refund) = bed.refunding(|all| all - 10).await;
+        bed.refund_ended(&refund, Ended::Failed).await;
+        assert_eq!(bed.status(&order).await, OrderStatus::RefundFailed);
+        // What failed stays reserved.
+        let status = bed.refund(&order, ("F2", 11)).await.unwrap_err();
+        refused(&status, "REFUND_TOO_MUCH");
+        let other = bed.refund(&order, ("F2", 10)).await.unwrap();
+        let refunding = bed.order(&order).await;
+        assert_eq!(refunding.status(), OrderStatus::Refunding);
+        assert_eq!(refunding.refund_status(), RefundStatus::Requested);
+        let other = bed.approve(&other).await;
+        bed.refund_ended(&other, Ended::Succeeded).await;
+        let failed = bed.order(&order).await;
+        assert_eq!(failed.status(), OrderStatus::RefundFailed);
+        assert_eq!(failed.refunded_fen, 10);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_order_that_is_not_paid_takes_no_refund() {
     on_both(async |bed: Bed| {
         for order in [bed.paying().await, bed.refunded().await] {

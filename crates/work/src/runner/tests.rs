@@ -200,8 +200,8 @@ async fn a_job_that_panics_or_hangs_is_tried_again_and_others_flow() {
             drain(&runner).await,
             Tally {
                 done: 18,
-                postponed: 2,
-                failed: 0
+                postponed: 0,
+                failed: 2
             }
         );
 
