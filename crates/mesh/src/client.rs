@@ -1,4 +1,4 @@
-//! The caller's side: a stack of layers over one connection to a service.
+//! The caller's side: a stack of layers over the connections to a service.
 //! `TradeServiceClient::new(client.clone())` is all that a service has to write.
 
 use std::convert::Infallible;
@@ -14,10 +14,14 @@ use thiserror::Error;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 
+use crate::discover::{Resolve, SystemResolver};
+use crate::layer::bulkhead::{Bulkhead, BulkheadLimits};
 use crate::layer::deadline::ClientDeadline;
 use crate::layer::metrics::{CLIENT, Metrics};
+use crate::layer::retry::Retry;
 use crate::layer::trace::ClientTrace;
-use crate::layer::{Around, Bottom, Call, Reply, Stack};
+use crate::layer::{Around, Call, Reply, Stack};
+use crate::pick::Pick;
 use crate::policy::Policies;
 use crate::transport::Transport;
 
@@ -26,11 +30,22 @@ use crate::transport::Transport;
 pub struct ClientSettings {
     /// Who calls, for the peer's logs.
     pub caller: &'static str,
-    /// `host:port`.
+    /// `host:port` or `dns:///host:port` (each address of the name is an endpoint),
+    /// `static:///a:1,b:2`, or `file:///path` (one `host:port` a line).
     pub target: String,
-    /// How long a dial may take; 1 s.
+    /// How long a dial may take, until the peer has shown that it speaks HTTP/2; 1 s.
     pub connect_timeout: Duration,
-    /// Where span ids come from.
+    /// What knows the addresses of names; the system.
+    pub resolver: Arc<dyn Resolve>,
+    /// How often addresses are looked up when nothing is wrong; 30 s.
+    pub refresh: Duration,
+    /// How an endpoint is picked; the less loaded of two at random.
+    pub pick: Pick,
+    /// The most connections to one endpoint, opened as streams run out; 4.
+    pub connections: usize,
+    /// How many calls of one method may be under way at once.
+    pub bulkhead: BulkheadLimits,
+    /// Where span ids and jitter come from.
     pub ids: Arc<dyn Ids>,
 }
 
@@ -41,6 +56,11 @@ impl ClientSettings {
             caller,
             target: target.into(),
             connect_timeout: Duration::from_secs(1),
+            resolver: Arc::new(SystemResolver),
+            refresh: Duration::from_secs(30),
+            pick: Pick::default(),
+            connections: 4,
+            bulkhead: BulkheadLimits::default(),
             ids: Arc::new(SystemIds),
         }
     }
@@ -52,13 +72,13 @@ impl fmt::Debug for ClientSettings {
     }
 }
 
-/// The target is not `host:port`.
+/// The target is none of the forms a client knows.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not host:port")]
+#[error("{0:?} is not host:port, dns:///host:port, static:///a:1,b:2 or file:///path")]
 pub struct TargetError(pub(crate) String);
 
-/// Calls one service; cheap to clone, and clones share the connection.
-/// Every call has a deadline and ends at it; one attempt each, retries come later.
+/// Calls one service; cheap to clone, and clones share the connections.
+/// Every call has a deadline and ends at it, with all its attempts.
 #[derive(Clone)]
 pub struct Client {
     stack: BoxCloneSyncService<Call, Reply, Infallible>,
@@ -66,29 +86,33 @@ pub struct Client {
 }
 
 impl Client {
-    /// Builds the stack, within a tokio runtime; the connection is dialled by the first call.
+    /// Builds the stack, within a tokio runtime; connections are dialled in the background.
     pub fn new(
         settings: ClientSettings,
         net: Arc<dyn Net>,
         policies: Policies,
     ) -> Result<Self, TargetError> {
-        let transport = Transport::new(&settings, net)?;
+        let transport = Transport::new(&settings, net, policies.clone())?;
         let target = settings.target.as_str().into();
         let stack = ServiceBuilder::new()
             // Counts what the caller sees, running out of time included.
             .layer(Around(Metrics { names: CLIENT, policies: policies.clone() }))
             // Above whatever waits or tries again, so that nothing outlives it.
-            .layer(Around(ClientDeadline(policies)))
+            .layer(Around(ClientDeadline(policies.clone())))
+            // Above retries: a call keeps one place, however often it is tried.
+            .layer(Around(Bulkhead::new(policies.clone(), settings.bulkhead)))
+            // Below the deadline, above whatever picks an endpoint: the next may be another one.
+            .layer(Around(Retry::new(policies, settings.ids.clone())))
             // Last, so that every attempt is a span of its own.
             .layer(Around(ClientTrace(settings.ids)))
-            .service(Bottom(transport));
+            .service(transport);
         Ok(Self {
             stack: BoxCloneSyncService::new(Stack(stack)),
             target,
         })
     }
 
-    /// Whom it calls: `host:port`.
+    /// Whom it calls, as it was configured.
     pub fn target(&self) -> &str {
         &self.target
     }

@@ -1,4 +1,4 @@
-//! What goes along with a call: its deadline, its trace, its request id.
+//! What goes along with a call: its deadline, its trace, its request id, its criticality.
 //! Task-local: a handler's own calls take it on without being told.
 
 use std::sync::Arc;
@@ -7,18 +7,20 @@ use std::time::Duration;
 use seam::{Ids, SystemIds};
 use tokio::time::Instant;
 
+use crate::criticality::Criticality;
 use crate::trace::TraceContext;
 
 tokio::task_local! {
     static CURRENT: Context;
 }
 
-/// The deadline, trace and request id of the work at hand.
+/// The deadline, trace, request id and criticality of the work at hand.
 #[derive(Debug, Clone)]
 pub struct Context {
     deadline: Option<Instant>,
     trace: TraceContext,
     request_id: Arc<str>,
+    criticality: Criticality,
 }
 
 impl Context {
@@ -52,12 +54,21 @@ impl Context {
             deadline: None,
             trace,
             request_id,
+            criticality: Criticality::Default,
         }
     }
 
     pub(crate) fn with_request_id(self, request_id: &str) -> Self {
         Self {
             request_id: request_id.into(),
+            ..self
+        }
+    }
+
+    /// The same with another criticality: how important its calls are.
+    pub fn with_criticality(self, criticality: Criticality) -> Self {
+        Self {
+            criticality,
             ..self
         }
     }
@@ -113,6 +124,18 @@ impl Context {
     /// The caller's name for this request, handed on to every hop.
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// How important it is, handed on to every hop.
+    pub fn criticality(&self) -> Criticality {
+        self.criticality
+    }
+
+    /// The criticality of the running call or job, without a copy of the rest.
+    pub(crate) fn criticality_at_hand() -> Criticality {
+        CURRENT
+            .try_with(|context| context.criticality)
+            .unwrap_or_default()
     }
 }
 

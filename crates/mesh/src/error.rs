@@ -190,7 +190,7 @@ pub(crate) fn with_reason(status: Status) -> Status {
     )
 }
 
-fn reason_for(code: Code) -> &'static str {
+pub(crate) fn reason_for(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

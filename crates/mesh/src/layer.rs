@@ -1,12 +1,18 @@
 //! What a layer is here: something done around the rest of a stack.
 //! Services of a stack are always ready; waiting happens within the call, under its deadline.
 
+pub(crate) mod bulkhead;
+pub(crate) mod caller_rate;
 pub(crate) mod deadline;
 pub(crate) mod in_flight;
+pub(crate) mod limit;
+pub(crate) mod load_shed;
 pub(crate) mod message_cap;
 pub(crate) mod metrics;
 pub(crate) mod panic_guard;
 pub(crate) mod reason;
+pub(crate) mod replay;
+pub(crate) mod retry;
 pub(crate) mod trace;
 
 use std::convert::Infallible;

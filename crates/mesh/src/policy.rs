@@ -1,5 +1,8 @@
-//! How each method is to be called, read from the method options of the `.proto` files.
-//! `max_attempts` and `callers` are read and checked here, but not acted on yet.
+//! How each method is to be called: the method options of the `.proto` files, and above them a
+//! service config. `callers` are read and checked here, but not acted on yet.
+
+mod retry;
+mod service_config;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -9,6 +12,9 @@ use prost_reflect::prost::DecodeError;
 use prost_reflect::{DescriptorError, DescriptorPool, ExtensionDescriptor, MethodDescriptor};
 use thiserror::Error;
 
+pub use self::retry::{Codes, RetryPolicy, RetryThrottling};
+use self::service_config::ServiceConfig;
+pub use self::service_config::ServiceConfigError;
 use crate::layer::metrics::Meters;
 
 /// The deadline of a call for which nobody set one.
@@ -25,6 +31,7 @@ struct Table {
     descriptors: Vec<u8>,
     methods: HashMap<String, Arc<Method>>,
     unknown: Arc<Method>,
+    throttling: Option<RetryThrottling>,
 }
 
 /// What the mesh does for every call of a method.
@@ -32,13 +39,20 @@ struct Table {
 pub struct MethodPolicy {
     /// The deadline of a call whose caller brings none; 1 s unless the method says otherwise.
     pub timeout: Duration,
-    /// Attempts in all, the first included; not acted on yet.
+    /// Attempts in all, the first included; 1.
     pub max_attempts: u32,
+    /// What is tried again, and how soon.
+    pub retry: RetryPolicy,
     /// Whether calling twice does no more than calling once.
     pub idempotent: bool,
     /// Names of services and roles that may call; not acted on yet.
     pub callers: Vec<String>,
 }
+
+/// On a request's extensions: no more attempts than this, whatever the method's policy says.
+/// `MaxAttempts(1)` also forgoes the repetition of a call that was never processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxAttempts(pub u32);
 
 /// A method as metrics and layers see it.
 #[derive(Debug)]
@@ -47,6 +61,8 @@ pub(crate) struct Method {
     pub(crate) name: Arc<str>,
     pub(crate) kind: &'static str,
     pub(crate) policy: MethodPolicy,
+    /// Its place among all methods; that of all unknown ones comes last.
+    pub(crate) place: usize,
     /// A stream without a policy (health's Watch, reflection) lasts as long as its caller likes.
     pub(crate) endless: bool,
     /// Its meters where it is served.
@@ -82,6 +98,7 @@ impl Default for MethodPolicy {
         Self {
             timeout: DEFAULT_TIMEOUT,
             max_attempts: 1,
+            retry: RetryPolicy::default(),
             idempotent: false,
             callers: Vec::new(),
         }
@@ -101,11 +118,30 @@ impl Policies {
             read_methods(&DescriptorPool::decode(set)?, &mut methods)?;
         }
         read_methods(&own, &mut methods)?;
-        let unknown = Arc::new(Method::unknown());
+        let unknown = Arc::new(Method::unknown(methods.len()));
         Ok(Self(Arc::new(Table {
             descriptors: descriptors.to_vec(),
             methods,
             unknown,
+            throttling: None,
+        })))
+    }
+
+    /// The same under a gRPC service config (`methodConfig`, `retryThrottling`), as JSON: what
+    /// it says stands above the method options.
+    pub fn with_service_config(&self, json: &str) -> Result<Self, ServiceConfigError> {
+        let config = ServiceConfig::read(json)?;
+        let table = &*self.0;
+        config.check(table.methods.values().map(|method| &**method))?;
+        let under = |method: &Arc<Method>| Arc::new(method.with(config.applied(method)));
+        let methods = table.methods.iter();
+        Ok(Self(Arc::new(Table {
+            descriptors: table.descriptors.clone(),
+            methods: methods
+                .map(|(path, method)| (path.clone(), under(method)))
+                .collect(),
+            unknown: under(&table.unknown),
+            throttling: config.throttling.or(table.throttling),
         })))
     }
 
@@ -119,6 +155,15 @@ impl Policies {
         self.0.methods.get(path).unwrap_or(&self.0.unknown)
     }
 
+    pub(crate) fn throttling(&self) -> Option<RetryThrottling> {
+        self.0.throttling
+    }
+
+    /// How many places methods have.
+    pub(crate) fn places(&self) -> usize {
+        self.0.methods.len() + 1
+    }
+
     pub(crate) fn descriptors(&self) -> &[u8] {
         &self.0.descriptors
     }
@@ -126,8 +171,9 @@ impl Policies {
 
 impl Method {
     // One name for all unknown methods: metrics must not grow with what strangers ask for.
-    fn unknown() -> Self {
+    fn unknown(place: usize) -> Self {
         Self {
+            place,
             service: "unknown".into(),
             name: "unknown".into(),
             kind: "unary",
@@ -136,6 +182,24 @@ impl Method {
             served: OnceLock::new(),
             called: OnceLock::new(),
         }
+    }
+
+    fn with(&self, policy: MethodPolicy) -> Self {
+        Self {
+            service: self.service.clone(),
+            name: self.name.clone(),
+            kind: self.kind,
+            policy,
+            place: self.place,
+            endless: self.endless,
+            served: OnceLock::new(),
+            called: OnceLock::new(),
+        }
+    }
+
+    /// Whether its caller sends a stream.
+    pub(crate) fn takes_stream(&self) -> bool {
+        matches!(self.kind, "client_stream" | "bidi_stream")
     }
 }
 
@@ -157,6 +221,7 @@ fn read_methods(
             service: method.parent_service().full_name().into(),
             name: method.name().into(),
             kind: kind(&method),
+            place: methods.len(),
             endless: policy.is_none() && method.is_server_streaming(),
             policy: policy.unwrap_or_default(),
             served: OnceLock::new(),
@@ -201,6 +266,7 @@ fn read_policy(
     let policy = MethodPolicy {
         timeout: timeout(&option, path)?,
         max_attempts: option.max_attempts.max(1),
+        retry: RetryPolicy::default(),
         idempotent: level.is_some_and(|level| level != 0),
         callers: option.callers,
     };

@@ -19,8 +19,11 @@ use tracing::{info, warn};
 
 use crate::health::FromLifecycle;
 use crate::incoming::Incoming;
+use crate::layer::caller_rate::{CallerRate, CallerRates};
 use crate::layer::deadline::ServerDeadline;
 use crate::layer::in_flight::InFlight;
+use crate::layer::limit::Limits;
+use crate::layer::load_shed::LoadShed;
 use crate::layer::message_cap::MessageCap;
 use crate::layer::metrics::{Metrics, SERVER};
 use crate::layer::panic_guard::PanicGuard;
@@ -51,6 +54,10 @@ pub struct ServerSettings {
     pub drain: Duration,
     /// Whether to serve reflection, v1 and v1alpha; on.
     pub reflection: bool,
+    /// How much it takes on at once.
+    pub limits: Limits,
+    /// How often each caller may call; nobody is limited.
+    pub rates: CallerRates,
     /// Where trace and span ids come from.
     pub ids: Arc<dyn Ids>,
 }
@@ -63,6 +70,8 @@ impl ServerSettings {
             discovery_lag: Duration::ZERO,
             drain: Duration::from_secs(30),
             reflection: true,
+            limits: Limits::default(),
+            rates: CallerRates::default(),
             ids: Arc::new(SystemIds),
         }
     }
@@ -192,6 +201,10 @@ fn stack(
         .layer(Around(Metrics { names: SERVER, policies: policies.clone() }))
         // A drain waits for whatever got this far.
         .layer(Around(calls))
+        // Turns away who asks too often, before it takes anybody's place.
+        .layer(Around(CallerRate::new(&settings.rates, policies.clone())))
+        // Holds a place until the answer ends; when they run out, the least important go first.
+        .layer(Around(LoadShed::new(&settings.limits, policies.clone())))
         // Refuses work whose time is over, ends what lasts too long, hands on what is left.
         .layer(Around(ServerDeadline(policies.clone())))
         // No error leaves without a reason.

@@ -3,15 +3,20 @@
 use std::io::{IsTerminal, stderr};
 use std::sync::{Mutex, PoisonError};
 
-use metrics::{describe_counter, describe_histogram};
+use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+use crate::layer::bulkhead::REFUSED;
+use crate::layer::limit::IN_FLIGHT;
+use crate::layer::load_shed::SHED;
 use crate::layer::metrics::{CLIENT, Names, SERVER};
 use crate::layer::panic_guard::PANICS;
+use crate::layer::retry::FAILED;
 use crate::lifecycle::TASK_PANICS;
+use crate::pool::meters::{CONNECTIONS, DIALS, PICKS, WAITED};
 use crate::server::DRAIN_ABORTED;
 
 /// How log lines look.
@@ -103,6 +108,14 @@ fn describe() {
             format!("Seconds an RPC took on the {side}, to its end")
         );
     }
+    describe_counter!(FAILED, "Attempts that failed, by what was then done");
+    describe_counter!(REFUSED, "RPCs for which a client's bulkhead had no place");
+    describe_gauge!(CONNECTIONS, "Connections that are open");
+    describe_counter!(DIALS, "Dials, by what came of them");
+    describe_counter!(PICKS, "RPCs sent, by endpoint");
+    describe_counter!(WAITED, "RPCs that had to wait for a connection or a stream");
+    describe_counter!(SHED, "RPCs refused unseen: overload, or a caller's rate");
+    describe_gauge!(IN_FLIGHT, "RPCs that hold a place on the server, by limit");
     describe_counter!(PANICS, "Handlers that panicked");
     describe_counter!(TASK_PANICS, "Background tasks that panicked");
     describe_counter!(

@@ -1,14 +1,15 @@
 //! The configuration: one TOML file, environment over it, unknown keys refused, checked
 //! before anything starts.
 
+mod mesh;
 mod redis;
 
 use std::path::Path;
 use std::time::Duration;
 
+use ::mesh::LogFormat;
 use config::{Environment as Variables, File, FileFormat};
 use domain::Environment;
-use mesh::LogFormat;
 use pay_gateway::PayGatewayConfig;
 use rate::RateConfig;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use work::{RunnerSettings, SequencerSettings};
 
 use crate::failure::Failure;
 
+pub use mesh::{CallerRateConfig, CallerRatesConfig, MeshConfig};
 pub use redis::RedisConfig;
 
 /// Everything an operator may set.
@@ -32,6 +34,7 @@ pub struct Config {
     pub log: LogConfig,
     pub listen: ListenConfig,
     pub peers: PeersConfig,
+    pub mesh: MeshConfig,
     pub redis: RedisConfig,
     pub jobs: RunnerSettings,
     pub sequencer: SequencerSettings,
@@ -93,6 +96,7 @@ impl Default for Config {
             log: LogConfig::default(),
             listen: ListenConfig::default(),
             peers: PeersConfig::all_at("127.0.0.1:7400"),
+            mesh: MeshConfig::default(),
             redis: RedisConfig::default(),
             jobs: RunnerSettings::default(),
             sequencer: SequencerSettings::default(),
@@ -160,7 +164,9 @@ impl Config {
             .separator("__");
         let read = sources.add_source(variables.try_parsing(true)).build();
         let config = read.and_then(config::Config::try_deserialize::<Self>);
-        config.map_err(Failure::config)
+        let config = config.map_err(Failure::config)?;
+        config.mesh.validate()?;
+        Ok(config)
     }
 
     /// The letter of the environment.

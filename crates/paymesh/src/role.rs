@@ -25,6 +25,8 @@ use crate::ground::Ground;
 pub fn server(ground: &Ground, name: &'static str) -> Server {
     let settings = ServerSettings {
         drain: ground.config.drain,
+        limits: ground.config.mesh.limits(),
+        rates: ground.config.mesh.rates(),
         ..ServerSettings::new(name)
     };
     Server::new(settings, ground.policies.clone(), ground.lifecycle.clone())

@@ -91,7 +91,9 @@ impl Db {
         let writer = Committer::start(engine, settings, ("writer", &bells), lock).await?;
         let callbacks = match engine {
             Engine::Sqlite => writer.clone(),
-            Engine::MySql => Committer::start(engine, settings, ("callbacks", &bells), None).await?,
+            Engine::MySql => {
+                Committer::start(engine, settings, ("callbacks", &bells), None).await?
+            }
         };
         Ok(Self {
             engine,

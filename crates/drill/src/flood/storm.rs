@@ -9,8 +9,8 @@ use std::time::Duration;
 use std::{fmt, io, thread};
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use h2::client::{SendRequest, handshake};
 use http::{HeaderValue, Request, Uri};
 use prost::Message;

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::error::{ErrorKind, Fault};
 use crate::policy::Policies;
 
-const HEADER: &str = "grpc-timeout";
+pub(crate) const HEADER: &str = "grpc-timeout";
 
 // No call lasts longer; also keeps instants far from overflow.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -70,8 +70,9 @@ impl Pattern for ServerDeadline {
         // the earlier one wins.
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         async move {
-            if timeout == Some(Duration::ZERO) {
-                return reply(expired("the call's time was over when it arrived"));
+            // It may have waited for its turn since it arrived.
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                return reply(expired("the call's time was over before it was begun"));
             }
             let context = Context::current().until(deadline);
             let work = context.clone().scope(rest.run(call));
@@ -166,7 +167,7 @@ fn is_late(over: Option<&Pin<Box<Sleep>>>) -> bool {
 }
 
 /// Reads `grpc-timeout`; a malformed one counts as none.
-fn requested(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn requested(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(HEADER)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let plain = digits.len() <= 8 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -183,7 +184,7 @@ fn requested(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Writes `grpc-timeout`: at most eight digits, rounded down, so that the next hop never has more.
-fn written(left: Duration) -> HeaderValue {
+pub(crate) fn written(left: Duration) -> HeaderValue {
     const DIGITS: u128 = 100_000_000;
     let text = match (left.as_micros(), left.as_millis()) {
         (micros, _) if micros < DIGITS => format!("{micros}u"),
@@ -283,6 +284,14 @@ mod tests {
         let never = service(|_| async { panic!("was served") });
         let server = ServerDeadline(policies());
         assert_expired(server.around(with_timeout("/x/Y", "0m"), never).await).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_whose_time_ended_in_a_queue_is_never_begun() {
+        let never = service(|_| async { panic!("was served") });
+        let queued = ServerDeadline(policies()).around(with_timeout("/x/Y", "50m"), never);
+        tokio::time::advance(Duration::from_millis(50)).await;
+        assert_expired(queued.await).await;
     }
 
     #[tokio::test(start_paused = true)]

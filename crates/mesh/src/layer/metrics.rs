@@ -13,6 +13,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tracing::{debug, warn};
 
+use super::load_shed::ShedMeters;
 use super::{Call, Pattern, Polled, Reply, Rest, poll_body};
 use crate::policy::{Method, Policies};
 
@@ -34,6 +35,8 @@ pub(crate) struct Meters {
     seconds: Histogram,
     /// By code, made when it first comes.
     handled: [OnceLock<Counter>; CODES],
+    /// Of those refused unseen.
+    pub(crate) shed: ShedMeters,
 }
 
 const CODES: usize = 17;
@@ -62,7 +65,7 @@ pub(crate) struct Metrics {
 }
 
 impl Names {
-    fn meters<'a>(&self, method: &'a Method) -> &'a Meters {
+    pub(crate) fn meters<'a>(&self, method: &'a Method) -> &'a Meters {
         (self.kept)(method).get_or_init(|| Meters {
             started: metrics::counter!(
                 self.started,
@@ -77,6 +80,7 @@ impl Names {
                 "grpc_method" => method.name.clone(),
             ),
             handled: Default::default(),
+            shed: ShedMeters::default(),
         })
     }
 
@@ -191,7 +195,7 @@ impl http_body::Body for Observed {
 }
 
 /// The code as the usual dashboards spell it.
-fn label(code: Code) -> &'static str {
+pub(crate) fn label(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "Canceled",

@@ -1,4 +1,4 @@
-//! Trace context and request id: in at the server, on to the next hop at the client.
+//! Trace context, request id and criticality: in at the server, on to the next hop at the client.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use super::{Call, Pattern, Reply, Rest};
 use crate::context::Context;
+use crate::criticality::{self, Criticality};
 use crate::trace::TraceContext;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -45,7 +46,7 @@ fn taken_up(headers: &HeaderMap, ids: &dyn Ids) -> Context {
     let request_id = headers
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok());
-    let context = Context::new(trace);
+    let context = Context::new(trace).with_criticality(Criticality::of(headers));
     match request_id.filter(|id| is_plain(id)) {
         Some(id) => context.with_request_id(id),
         None => context,
@@ -57,7 +58,7 @@ fn is_plain(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Tells the next hop the trace and request id of the work at hand.
+/// Tells the next hop the trace, request id and criticality of the work at hand.
 #[derive(Clone)]
 pub(crate) struct ClientTrace(pub(crate) Arc<dyn Ids>);
 
@@ -75,6 +76,8 @@ impl Pattern for ClientTrace {
             HeaderValue::try_from(trace.traceparent()).ok(),
         );
         set(call.headers_mut(), TRACESTATE, trace.state().cloned());
+        let told = context.criticality().told();
+        set(call.headers_mut(), criticality::HEADER, told);
         set(
             call.headers_mut(),
             REQUEST_ID,
@@ -136,6 +139,17 @@ mod tests {
         let told = next_hop(&[(TRACEPARENT, "garbage"), (TRACESTATE, "vendor=1")]).await;
         assert!(TraceContext::parse(told[TRACEPARENT].to_str().unwrap()).is_some());
         assert!(!told.contains_key(TRACESTATE));
+    }
+
+    #[tokio::test]
+    async fn how_important_a_call_is_is_handed_on() {
+        const HEADER: HeaderName = criticality::HEADER;
+        for said in ["critical", "sheddable"] {
+            assert_eq!(next_hop(&[(HEADER, said)]).await[HEADER], said);
+        }
+        for said in ["default", "whatever"] {
+            assert!(!next_hop(&[(HEADER, said)]).await.contains_key(HEADER));
+        }
     }
 
     #[tokio::test]

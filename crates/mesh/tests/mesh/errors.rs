@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh::{ErrorKind, Fault, reason_of, retry_after_of};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -91,6 +92,18 @@ async fn a_dial_that_hangs_is_an_unavailable_peer() {
     );
 }
 
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// Reads a frame of HTTP/2; whether it began a request.
+async fn headers_came(stream: &mut seam::net::Stream) -> bool {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+    let mut rest = vec![0; usize::try_from(length).unwrap()];
+    stream.read_exact(&mut rest).await.unwrap();
+    head[3] == 1
+}
+
 #[tokio::test]
 async fn a_peer_that_dies_during_the_call_is_a_lost_connection() {
     let world = World::memory();
@@ -99,9 +112,10 @@ async fn a_peer_that_dies_during_the_call_is_a_lost_connection() {
     let call = tokio::spawn(async move { ask(&client, "x").await });
     let mut stream = listener.accept().await.unwrap();
     let mut some = [0; 24];
-    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut some)
-        .await
-        .unwrap();
+    stream.read_exact(&mut some).await.unwrap();
+    // A peer that has not said that it speaks HTTP/2 is sent no call.
+    stream.write_all(&SETTINGS).await.unwrap();
+    while !headers_came(&mut stream).await {}
     drop(stream);
     let status = call.await.unwrap().unwrap_err();
     assert_eq!(

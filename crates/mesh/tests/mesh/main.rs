@@ -10,8 +10,16 @@ mod drain;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
+mod overload;
+#[cfg(test)]
+mod pool;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod reflection;
+#[cfg(test)]
+mod retry;
 #[cfg(test)]
 mod trace;

@@ -34,6 +34,11 @@ impl Probe {
         Self(Arc::new(move |text| handler(text).boxed()))
     }
 
+    /// What it answers.
+    pub(crate) fn handle(&self, text: String) -> Answer {
+        (self.0)(text)
+    }
+
     pub(crate) fn echo() -> Self {
         Self::new(async |text| Ok(text))
     }

@@ -1,10 +1,12 @@
 //! A channel of which only so many calls are under way at once; each is counted and timed.
 //! A call for which there is no room is refused before anything is sent.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::DeclineReason;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Abilities, Channel, Pay, PayAnswer, Prepay, PrepayAnswer, Query, QueryAnswer, Refund,
@@ -13,6 +15,9 @@ use super::{
 
 /// What a call hears for which there is no room.
 pub const BUSY: &str = DeclineReason::ChannelBusy.name();
+
+// Less than a job may take, and than a caller of QueryPayment notices.
+const A_MOMENT: Duration = Duration::from_millis(500);
 
 /// One account's channel, behind its limit.
 pub struct Limited<C> {
@@ -50,9 +55,9 @@ impl<C> Limited<C> {
         answer
     }
 
-    /// The same for a call that jobs make.
+    /// The same for a call that jobs make; it waits a moment for its turn among them.
     async fn call_behind<A: Answer>(&self, kind: &'static str, call: impl Future<Output = A>) -> A {
-        let Ok(_place) = self.behind.try_acquire() else {
+        let Ok(Ok(_place)) = timeout(A_MOMENT, self.behind.acquire()).await else {
             count(self.name, kind, BUSY);
             return A::not_made(BUSY.to_owned());
         };

@@ -1,0 +1,219 @@
+//! Keeps calls away from an endpoint that fails, for longer each time, then lets one call find
+//! out whether it works again. Pure: the time is passed in.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::outcome::Outcome;
+
+/// How many failures in a row eject.
+const IN_A_ROW: u32 = 5;
+/// How many calls a failure rate is taken from, at least.
+const ENOUGH: u32 = 20;
+/// How many seconds a failure rate looks back.
+const SECONDS: usize = 10;
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// Whether a call may go to the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// It may.
+    Closed,
+    /// It may, as the one that finds out; what comes of it is to be recorded.
+    Probe,
+    /// It may not, unless no endpoint is better.
+    Open,
+}
+
+/// One endpoint's breaker. What nobody records (a call given up by its caller) counts for nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Breaker(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    in_a_row: u32,
+    recent: Recent,
+    /// The last ejection, and when the endpoint was let back in.
+    last: Option<(Duration, Instant)>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Phase {
+    #[default]
+    Closed,
+    /// Nothing is sent until then.
+    Ejected { until: Instant, length: Duration },
+    /// One call is under way; after that time it counts as lost.
+    Probing { until: Instant, length: Duration },
+}
+
+impl Breaker {
+    /// Whether a call may be sent now. Who is told `Probe` is the only one until its outcome is
+    /// recorded: ask for an endpoint that is about to be used, not for one that is looked at.
+    pub(crate) fn allows(&self, now: Instant) -> Gate {
+        let mut state = self.lock();
+        let gate = state.phase.gate(now);
+        if let (Gate::Probe, Some(length)) = (gate, state.phase.length()) {
+            let until = now + length;
+            state.phase = Phase::Probing { until, length };
+        }
+        gate
+    }
+
+    /// What `allows` would say, without taking the probe.
+    pub(crate) fn gate(&self, now: Instant) -> Gate {
+        self.lock().phase.gate(now)
+    }
+
+    /// Notes how a call ended; whether that ejected the endpoint.
+    pub(crate) fn record(&self, now: Instant, outcome: Outcome) -> bool {
+        let mut state = self.lock();
+        match outcome {
+            Outcome::Ok | Outcome::CallerError => state.worked(now),
+            Outcome::Failure => return state.failed(now),
+            Outcome::NeverProcessed => state.phase.give_back(now),
+        }
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Phase {
+    fn gate(self, now: Instant) -> Gate {
+        match self {
+            Self::Closed => Gate::Closed,
+            Self::Ejected { until, .. } | Self::Probing { until, .. } if now < until => Gate::Open,
+            Self::Ejected { .. } | Self::Probing { .. } => Gate::Probe,
+        }
+    }
+
+    fn length(self) -> Option<Duration> {
+        match self {
+            Self::Closed => None,
+            Self::Ejected { length, .. } | Self::Probing { length, .. } => Some(length),
+        }
+    }
+
+    // A probe that was never sent has found out nothing: the next call is the probe.
+    fn give_back(&mut self, now: Instant) {
+        if let Self::Probing { length, .. } = *self {
+            *self = Self::Ejected { until: now, length };
+        }
+    }
+}
+
+impl State {
+    fn worked(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Closed => {
+                self.in_a_row = 0;
+                self.recent.note(now, false);
+            }
+            // Sent before the ejection: says nothing about the time after it.
+            Phase::Ejected { .. } => {}
+            Phase::Probing { length, .. } => {
+                *self = Self {
+                    last: Some((length, now)),
+                    ..Self::default()
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, now: Instant) -> bool {
+        let length = match self.phase {
+            Phase::Closed => {
+                self.in_a_row = self.in_a_row.saturating_add(1);
+                self.recent.note(now, true);
+                if self.in_a_row < IN_A_ROW && !self.recent.mostly_failed(now) {
+                    return false;
+                }
+                self.next_length(now)
+            }
+            Phase::Ejected { .. } => return false,
+            Phase::Probing { length, .. } => longer(length),
+        };
+        *self = Self {
+            phase: Phase::Ejected {
+                until: now + length,
+                length,
+            },
+            ..Self::default()
+        };
+        true
+    }
+
+    // Back for no longer than it was away, it has not recovered: it goes for longer.
+    fn next_length(&self, now: Instant) -> Duration {
+        match self.last {
+            Some((length, back)) if now.saturating_duration_since(back) <= length => longer(length),
+            _ => SHORTEST,
+        }
+    }
+}
+
+fn longer(length: Duration) -> Duration {
+    length.saturating_mul(2).min(LONGEST)
+}
+
+/// Calls and failures of the last seconds, counted by second.
+#[derive(Debug, Default)]
+struct Recent {
+    since: Option<Instant>,
+    seconds: [Second; SECONDS],
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Second {
+    number: u64,
+    calls: u32,
+    failures: u32,
+}
+
+impl Recent {
+    fn note(&mut self, now: Instant, failed: bool) {
+        let number = self.number(now);
+        let place = usize::try_from(number % SECONDS as u64).unwrap_or(0);
+        let Some(second) = self.seconds.get_mut(place) else {
+            return;
+        };
+        if second.number != number {
+            *second = Second {
+                number,
+                ..Second::default()
+            };
+        }
+        second.calls = second.calls.saturating_add(1);
+        second.failures = second.failures.saturating_add(u32::from(failed));
+    }
+
+    fn mostly_failed(&mut self, now: Instant) -> bool {
+        let number = self.number(now);
+        let recent = self
+            .seconds
+            .iter()
+            .filter(|second| second.number + SECONDS as u64 > number);
+        let (calls, failures) = recent.fold((0u32, 0u32), |(calls, failures), second| {
+            (
+                calls.saturating_add(second.calls),
+                failures.saturating_add(second.failures),
+            )
+        });
+        calls >= ENOUGH && failures.saturating_mul(2) >= calls
+    }
+
+    fn number(&mut self, now: Instant) -> u64 {
+        let since = *self.since.get_or_insert(now);
+        now.saturating_duration_since(since).as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! Limits how many calls of one method are under way to one destination, so that a slow one
+//! cannot take everything its callers have.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+use tonic::body::Body;
+
+use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply};
+use crate::error::{ErrorKind, Fault};
+use crate::policy::{Method, Policies};
+
+/// Counts calls that found no place.
+pub(crate) const REFUSED: &str = "mesh_bulkhead_refused_total";
+
+/// How many calls of one method a client may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BulkheadLimits {
+    /// Under way at once, until their answers end; 256.
+    pub at_once: usize,
+    /// Waiting for a place, until their deadline; 1024. One more is refused.
+    pub waiting: usize,
+}
+
+impl Default for BulkheadLimits {
+    fn default() -> Self {
+        Self {
+            at_once: 256,
+            waiting: 1024,
+        }
+    }
+}
+
+/// Holds back calls for which there is no place.
+#[derive(Clone)]
+pub(crate) struct Bulkhead(Arc<Shared>);
+
+struct Shared {
+    policies: Policies,
+    limits: BulkheadLimits,
+    /// By the place of the method, made with its first call.
+    lanes: Vec<OnceLock<Arc<Lane>>>,
+}
+
+/// The places of one method.
+struct Lane {
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+impl Bulkhead {
+    pub(crate) fn new(policies: Policies, limits: BulkheadLimits) -> Self {
+        let lanes = (0..policies.places()).map(|_| OnceLock::new()).collect();
+        Self(Arc::new(Shared {
+            policies,
+            limits,
+            lanes,
+        }))
+    }
+
+    fn lane(&self, method: &Method) -> Option<Arc<Lane>> {
+        let lane = self.0.lanes.get(method.place)?;
+        let made = || {
+            Arc::new(Lane {
+                places: Arc::new(Semaphore::new(
+                    self.0.limits.at_once.min(Semaphore::MAX_PERMITS),
+                )),
+                waiting: AtomicUsize::new(0),
+            })
+        };
+        Some(Arc::clone(lane.get_or_init(made)))
+    }
+}
+
+impl Lane {
+    /// A place, now or when one is free; none if too many wait already.
+    async fn place(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
+        }
+        let _turn = Waiting::begin(&self.waiting, most)?;
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+}
+
+/// One who waits; dropped when it waits no longer, also because it was given up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let turn = Self(count);
+        (count.fetch_add(1, Ordering::AcqRel) < most).then_some(turn)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Pattern for Bulkhead {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+        let method = self.0.policies.method(call.uri().path()).clone();
+        async move {
+            // One that never ends would keep its place for ever.
+            let lane = self.lane(&method).filter(|_| !method.endless);
+            let Some(lane) = lane else {
+                return rest.run(call).await;
+            };
+            let Some(place) = lane.place(self.0.limits.waiting).await else {
+                return reply(full(&method, self.0.limits));
+            };
+            let answer = rest.run(call).await;
+            // One that ended with its headers is over.
+            if http_body::Body::is_end_stream(answer.body()) {
+                return answer;
+            }
+            answer.map(|body| Body::new(Held(Some((body, place)))))
+        }
+    }
+}
+
+fn full(method: &Method, limits: BulkheadLimits) -> Fault {
+    let Method { service, name, .. } = method;
+    metrics::counter!(
+        REFUSED,
+        "grpc_service" => service.clone(),
+        "grpc_method" => name.clone(),
+    )
+    .increment(1);
+    let BulkheadLimits { at_once, waiting } = limits;
+    let message = format!(
+        "{at_once} calls of {service}/{name} are under way and {waiting} wait; try again later"
+    );
+    Fault::new(ErrorKind::Throttled, "BULKHEAD_FULL", message)
+}
+
+/// A body that keeps its place until it ends.
+struct Held(Option<(Body, OwnedSemaphorePermit)>);
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let Some((body, _)) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let frame = poll_body(body, cx);
+        let over = match &frame {
+            Poll::Pending => false,
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers(),
+            Poll::Ready(None | Some(Err(_))) => true,
+        };
+        if over {
+            self.0 = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let open = self.0.as_ref();
+        open.is_none_or(|(body, _)| http_body::Body::is_end_stream(body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{call, ending, endless, service};
+    use super::super::trailers;
+    use super::*;
+    use crate::error::reason_of;
+    use futures::FutureExt;
+    use http_body_util::BodyExt;
+
+    const PATH: &str = "/paymesh.trade.v1.TradeService/GetOrder";
+
+    fn bulkhead(at_once: usize, waiting: usize) -> Bulkhead {
+        let policies = Policies::read(proto::DESCRIPTORS).unwrap();
+        Bulkhead::new(policies, BulkheadLimits { at_once, waiting })
+    }
+
+    fn silent() -> impl Rest {
+        service(|_| std::future::pending())
+    }
+
+    fn quick() -> impl Rest {
+        service(|_| async { reply(Status::ok("")) })
+    }
+
+    async fn assert_full(answer: Reply) {
+        let status = ending(answer).await;
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert_eq!(reason_of(&status).as_deref(), Some("BULKHEAD_FULL"));
+        assert!(status.message().contains("TradeService/GetOrder"));
+    }
+
+    #[tokio::test]
+    async fn one_call_too_many_waits_and_one_more_is_refused() {
+        let bulkhead = bulkhead(2, 1);
+        let ask = |rest| Box::pin(bulkhead.clone().around(call(PATH), rest));
+        let (mut one, mut two) = (ask(silent()), ask(silent()));
+        assert!((&mut one).now_or_never().is_none() && (&mut two).now_or_never().is_none());
+        let mut three = Box::pin(bulkhead.clone().around(call(PATH), quick()));
+        assert!((&mut three).now_or_never().is_none());
+        assert_full(bulkhead.clone().around(call(PATH), quick()).await).await;
+        // Given up, its place goes to who waits.
+        drop(one);
+        assert_eq!(ending(three.await).await.code(), tonic::Code::Ok);
+        // And nobody waits any longer.
+        let mut four = ask(silent());
+        assert!((&mut four).now_or_never().is_none());
+        let five = bulkhead.clone().around(call(PATH), quick());
+        assert!(Box::pin(five).now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_leaves_the_queue() {
+        let bulkhead = bulkhead(1, 1);
+        let mut held = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        assert!((&mut held).now_or_never().is_none());
+        for _ in 0..3 {
+            let waits = bulkhead.clone().around(call(PATH), quick());
+            assert!(Box::pin(waits).now_or_never().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_is_held_until_the_answer_ends() {
+        let bulkhead = bulkhead(1, 0);
+        let streaming = service(|_| async { endless(vec![trailers(Status::ok(""))]) });
+        let mut answer = bulkhead.clone().around(call(PATH), streaming).await;
+        assert_full(bulkhead.clone().around(call(PATH), quick()).await).await;
+        assert!(
+            answer
+                .body_mut()
+                .frame()
+                .await
+                .unwrap()
+                .unwrap()
+                .is_trailers()
+        );
+        let after = bulkhead.clone().around(call(PATH), quick()).await;
+        assert_eq!(ending(after).await.code(), tonic::Code::Ok);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_dropped_or_ends_with_its_headers_gives_its_place_back() {
+        let bulkhead = bulkhead(1, 0);
+        let streaming = service(|_| async { endless(vec![]) });
+        for _ in 0..3 {
+            drop(bulkhead.clone().around(call(PATH), streaming.clone()).await);
+            let answer = bulkhead.clone().around(call(PATH), quick()).await;
+            assert_eq!(ending(answer).await.code(), tonic::Code::Ok);
+        }
+    }
+
+    #[tokio::test]
+    async fn methods_do_not_take_each_others_places() {
+        let bulkhead = bulkhead(1, 0);
+        let mut held = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        assert!((&mut held).now_or_never().is_none());
+        for path in ["/paymesh.trade.v1.TradeService/PayOrder", "/no.Such/Method"] {
+            let answer = bulkhead.clone().around(call(path), quick()).await;
+            assert_eq!(ending(answer).await.code(), tonic::Code::Ok, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_takes_no_place() {
+        let bulkhead = bulkhead(0, 0);
+        let watch = call("/grpc.health.v1.Health/Watch");
+        let answer = bulkhead.around(watch, quick()).await;
+        assert_eq!(ending(answer).await.code(), tonic::Code::Ok);
+    }
+}

@@ -1,0 +1,218 @@
+//! Keeps what a request's body said while it is sent, so that it can be said again.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::Frame;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::{Polled, poll_body};
+
+/// The most that is kept of one body, in bytes; a longer one is said once.
+pub(crate) const LONGEST: usize = 64 * 1024;
+
+/// A body that can be said more than once, one attempt after the other.
+pub(crate) struct Replay(Arc<Mutex<Shared>>);
+
+struct Shared {
+    /// What has not been said yet.
+    rest: Body,
+    kept: Vec<Bytes>,
+    length: usize,
+    /// Everything said so far is kept.
+    whole: bool,
+    ended: bool,
+    /// Whose turn it is: only the last attempt may go on.
+    attempt: u32,
+}
+
+impl Replay {
+    pub(crate) fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(Shared {
+            rest: body,
+            kept: Vec::new(),
+            length: 0,
+            whole: true,
+            ended: false,
+            attempt: 0,
+        })))
+    }
+
+    /// The body from its beginning; one given out before says no more.
+    pub(crate) fn body(&self) -> Body {
+        let mut shared = lock(&self.0);
+        shared.attempt += 1;
+        let said = Said {
+            attempt: shared.attempt,
+            at: 0,
+            shared: Arc::clone(&self.0),
+        };
+        drop(shared);
+        Body::new(said)
+    }
+
+    /// Whether it can be said again from its beginning.
+    pub(crate) fn is_whole(&self) -> bool {
+        lock(&self.0).whole
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn is_over(&self) -> bool {
+        self.ended || http_body::Body::is_end_stream(&self.rest)
+    }
+
+    fn say(&mut self, cx: &mut Context<'_>) -> Polled {
+        let frame = poll_body(&mut self.rest, cx);
+        match &frame {
+            Poll::Pending => {}
+            Poll::Ready(None) => self.ended = true,
+            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
+                Some(data) => self.keep(data),
+                None => self.forget(),
+            },
+            Poll::Ready(Some(Err(_))) => self.forget(),
+        }
+        frame
+    }
+
+    fn keep(&mut self, data: &Bytes) {
+        self.length = self.length.saturating_add(data.len());
+        if self.length > LONGEST {
+            self.forget();
+        }
+        if self.whole {
+            self.kept.push(data.clone());
+        }
+    }
+
+    fn forget(&mut self) {
+        self.whole = false;
+        self.kept = Vec::new();
+    }
+}
+
+/// What one attempt sends.
+struct Said {
+    shared: Arc<Mutex<Shared>>,
+    attempt: u32,
+    /// How many of the kept pieces have been said.
+    at: usize,
+}
+
+impl http_body::Body for Said {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let this = &mut *self;
+        let mut shared = lock(&this.shared);
+        if shared.attempt != this.attempt {
+            let late = Status::cancelled("a later attempt has taken over");
+            return Poll::Ready(Some(Err(late)));
+        }
+        if let Some(data) = shared.kept.get(this.at) {
+            this.at += 1;
+            return Poll::Ready(Some(Ok(Frame::data(data.clone()))));
+        }
+        if shared.ended {
+            return Poll::Ready(None);
+        }
+        let frame = shared.say(cx);
+        this.at = shared.kept.len();
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let shared = lock(&self.shared);
+        shared.attempt == self.attempt && self.at >= shared.kept.len() && shared.is_over()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use http_body_util::{BodyExt, StreamBody};
+
+    fn pieces(lengths: &[usize]) -> Body {
+        let pieces: Vec<_> = (b'a'..)
+            .zip(lengths)
+            .map(|(letter, length)| Ok::<_, Status>(Frame::data(vec![letter; *length].into())))
+            .collect();
+        Body::new(StreamBody::new(futures::stream::iter(pieces)))
+    }
+
+    async fn all(body: Body) -> Result<Bytes, Status> {
+        body.collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+    }
+
+    #[tokio::test]
+    async fn a_short_body_is_said_again_and_again() {
+        let replay = Replay::new(pieces(&[3, 0, LONGEST - 3]));
+        let first = all(replay.body()).await.unwrap();
+        assert_eq!(first.len(), LONGEST);
+        assert!(replay.is_whole());
+        for _ in 0..2 {
+            assert_eq!(all(replay.body()).await.unwrap(), first);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_longer_body_is_said_once_and_in_full() {
+        let replay = Replay::new(pieces(&[3, LONGEST, 5]));
+        assert_eq!(all(replay.body()).await.unwrap().len(), LONGEST + 8);
+        assert!(!replay.is_whole());
+    }
+
+    #[tokio::test]
+    async fn what_the_first_attempt_did_not_say_the_second_does() {
+        for said in 0..3 {
+            let replay = Replay::new(pieces(&[1, 2, 3]));
+            let mut first = replay.body();
+            for _ in 0..said {
+                first.frame().await.unwrap().unwrap();
+            }
+            let second = replay.body();
+            // The first may still be in a connection's hands: it takes nothing from the second.
+            assert!(first.frame().await.unwrap().is_err());
+            assert_eq!(&all(second).await.unwrap()[..], b"abbccc", "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_has_not_come_yet_is_waited_for() {
+        let never = futures::stream::pending::<Result<Frame<Bytes>, Status>>();
+        let replay = Replay::new(Body::new(StreamBody::new(never)));
+        for _ in 0..2 {
+            assert!(replay.body().frame().now_or_never().is_none());
+        }
+        assert!(replay.is_whole());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_not_said_again() {
+        let frames = [
+            Ok(Frame::data(Bytes::from_static(b"x"))),
+            Err(Status::internal("broken")),
+        ];
+        let replay = Replay::new(Body::new(StreamBody::new(futures::stream::iter(frames))));
+        assert!(all(replay.body()).await.is_err());
+        assert!(!replay.is_whole());
+    }
+
+    #[test]
+    fn an_empty_body_has_ended_before_it_begins() {
+        let replay = Replay::new(Body::empty());
+        assert!(http_body::Body::is_end_stream(&replay.body()));
+    }
+}

@@ -1,0 +1,281 @@
+//! Tries a failed call again, as gRPC's A6 has it: what may be repeated, as often as its policy
+//! and the destination's budget allow, and whatever was never processed; within the deadline.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use http::request::Parts;
+use seam::Ids;
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Status};
+use tracing::debug;
+
+use super::deadline;
+use super::metrics::label;
+use super::replay::Replay;
+use super::{Call, Pattern, Reply, Rest};
+use crate::budget::Budget;
+use crate::error::retry_after_of;
+use crate::outcome::{Outcome, PUSHBACK, code_of};
+use crate::policy::{MaxAttempts, Method, Policies};
+
+/// Counts attempts that failed, by what was then done.
+pub(crate) const FAILED: &str = "mesh_attempts_failed_total";
+
+const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+// Not to be tried again, whatever is left.
+const FINAL: &str = "final";
+
+/// Attempts of a call none of which was processed, whatever its policy.
+const UNPROCESSED: u32 = 3;
+
+/// On an answer: the endpoint it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Served(pub(crate) SocketAddr);
+
+/// On a request: the endpoint that has just failed it, to be picked only if no other is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Avoid(pub(crate) SocketAddr);
+
+/// Sends a call again when that is safe and promises something.
+#[derive(Clone)]
+pub(crate) struct Retry {
+    policies: Policies,
+    /// The destination's: clones of a client draw from the same one.
+    budget: Arc<Budget>,
+    ids: Arc<dyn Ids>,
+}
+
+impl Retry {
+    pub(crate) fn new(policies: Policies, ids: Arc<dyn Ids>) -> Self {
+        let budget = Arc::new(Budget::new(policies.throttling()));
+        Self {
+            policies,
+            budget,
+            ids,
+        }
+    }
+}
+
+impl Pattern for Retry {
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+        let method = self.policies.method(call.uri().path()).clone();
+        async move {
+            if method.takes_stream() {
+                return rest.run(call).await;
+            }
+            let (parts, body) = call.into_parts();
+            let mut attempts = Attempts::new(self, method, &parts);
+            let replay = Replay::new(body);
+            loop {
+                let call = Call::from_parts(attempts.next(&parts), replay.body());
+                let answer = rest.clone().run(call).await;
+                let Some(failed) = attempts.ended(&answer) else {
+                    return answer;
+                };
+                let then = attempts.then(&failed, replay.is_whole());
+                attempts.count(failed.code, &then);
+                match then {
+                    Then::Retried(wait) => sleep(wait).await,
+                    Then::Answered(_) => return answer,
+                }
+            }
+        }
+    }
+}
+
+/// What follows a failed attempt: another one, or its answer for the caller, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Retried(Duration),
+    Answered(&'static str),
+}
+
+/// How an attempt failed.
+struct Failed {
+    code: Code,
+    never_processed: bool,
+    pushback: Pushback,
+}
+
+/// When the server wants to see the call again.
+#[derive(Clone, Copy)]
+enum Pushback {
+    Unsaid,
+    /// Not at all.
+    Never,
+    /// In that time; it wants to.
+    After(Duration),
+    /// Not before that time, if at all.
+    NotBefore(Duration),
+}
+
+/// One call's attempts.
+struct Attempts {
+    retry: Retry,
+    method: Arc<Method>,
+    deadline: Option<Instant>,
+    allowed: Option<MaxAttempts>,
+    made: u32,
+    /// Waits of our own choosing since the server last chose.
+    waits: u32,
+    last: Option<Served>,
+}
+
+impl Attempts {
+    fn new(retry: Retry, method: Arc<Method>, parts: &Parts) -> Self {
+        let left = deadline::requested(&parts.headers);
+        Self {
+            retry,
+            method,
+            deadline: left.map(|left| Instant::now() + left),
+            allowed: parts.extensions.get().copied(),
+            made: 0,
+            waits: 0,
+            last: None,
+        }
+    }
+
+    /// The head of the next attempt.
+    fn next(&mut self, parts: &Parts) -> Parts {
+        let mut parts = parts.clone();
+        if self.made > 0 {
+            parts.headers.insert(PREVIOUS, self.made.into());
+            if let Some(deadline) = self.deadline {
+                let left = deadline.saturating_duration_since(Instant::now());
+                parts
+                    .headers
+                    .insert(deadline::HEADER, deadline::written(left));
+            }
+        }
+        if let Some(Served(endpoint)) = self.last.take() {
+            parts.extensions.insert(Avoid(endpoint));
+        }
+        self.made += 1;
+        parts
+    }
+
+    /// How the attempt failed; none if it worked, or was answered with a message: an answer that
+    /// has begun stands.
+    fn ended(&mut self, reply: &Reply) -> Option<Failed> {
+        let outcome = Outcome::of(reply);
+        let Some(code) = code_of(reply).filter(|code| *code != Code::Ok) else {
+            self.retry.budget.succeeded();
+            return None;
+        };
+        self.last = reply.extensions().get().copied();
+        Some(Failed {
+            code,
+            never_processed: outcome == Some(Outcome::NeverProcessed),
+            pushback: pushback(reply),
+        })
+    }
+
+    fn then(&mut self, failed: &Failed, whole: bool) -> Then {
+        let policy = &self.method.policy;
+        let listed = policy.retry.codes.contains(failed.code);
+        let wished = matches!(failed.pushback, Pushback::After(_));
+        let stopped = matches!(failed.pushback, Pushback::Never);
+        if !(listed || wished || stopped || failed.never_processed) {
+            // A caller's error: costs the destination nothing.
+            return Then::Answered(FINAL);
+        }
+        // Every failure takes its token, also one that nothing follows.
+        let affordable = self.retry.budget.failed(Instant::now());
+        let repeatable = failed.never_processed || policy.idempotent;
+        let why = match () {
+            () if stopped => "stopped",
+            () if !repeatable => FINAL,
+            () if self.made >= self.limit(failed) => "attempts",
+            () if !whole => "body",
+            () if !affordable => "budget",
+            () => return self.retried(failed),
+        };
+        Then::Answered(why)
+    }
+
+    fn retried(&mut self, failed: &Failed) -> Then {
+        let wait = self.wait(failed);
+        if self.is_too_late(wait) {
+            return Then::Answered("deadline");
+        }
+        match failed.pushback {
+            Pushback::After(_) => self.waits = 0,
+            _ => self.waits += 1,
+        }
+        Then::Retried(wait)
+    }
+
+    fn limit(&self, failed: &Failed) -> u32 {
+        let policy = self.method.policy.max_attempts;
+        let limit = if failed.never_processed {
+            policy.max(UNPROCESSED)
+        } else {
+            policy
+        };
+        self.allowed
+            .map_or(limit, |MaxAttempts(most)| most.min(limit))
+    }
+
+    fn wait(&self, failed: &Failed) -> Duration {
+        let backoff = || {
+            let jitter = self.retry.ids.permille();
+            self.method.policy.retry.backoff(self.waits, jitter)
+        };
+        match failed.pushback {
+            Pushback::After(wait) => wait,
+            Pushback::NotBefore(wait) => wait.max(backoff()),
+            // There may be another endpoint, which knows nothing of this.
+            _ if failed.never_processed && self.made == 1 => Duration::ZERO,
+            _ => backoff(),
+        }
+    }
+
+    fn is_too_late(&self, wait: Duration) -> bool {
+        let next = Instant::now().checked_add(wait);
+        let late = |deadline: Instant| next.is_none_or(|next| next >= deadline);
+        self.deadline.is_some_and(late)
+    }
+
+    fn count(&self, code: Code, then: &Then) {
+        let (why, wait) = match then {
+            Then::Retried(wait) => ("retried", *wait),
+            Then::Answered(why) => (*why, Duration::ZERO),
+        };
+        // Most failures are answers, and counted as calls.
+        if why == FINAL {
+            return;
+        }
+        let Method { service, name, .. } = &*self.method;
+        let (attempt, code) = (self.made, label(code));
+        debug!(%service, method = %name, attempt, code, then = why, ?wait, "attempt failed");
+        metrics::counter!(
+            FAILED,
+            "grpc_service" => service.clone(),
+            "grpc_method" => name.clone(),
+            "grpc_code" => code,
+            "then" => why,
+        )
+        .increment(1);
+    }
+}
+
+fn pushback(reply: &Reply) -> Pushback {
+    if let Some(told) = reply.headers().get(PUSHBACK) {
+        let millis = told.to_str().ok().and_then(|told| told.parse::<i64>().ok());
+        // What cannot be read is no wish to see the call again.
+        let millis = millis.and_then(|millis| u64::try_from(millis).ok());
+        return millis.map_or(Pushback::Never, |millis| {
+            Pushback::After(Duration::from_millis(millis))
+        });
+    }
+    let status = Status::from_header_map(reply.headers());
+    let told = status.as_ref().and_then(retry_after_of);
+    told.map_or(Pushback::Unsaid, Pushback::NotBefore)
+}
+
+#[cfg(test)]
+mod tests;

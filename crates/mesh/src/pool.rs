@@ -1,0 +1,329 @@
+//! A peer's endpoints and the connections to them. Everything that takes time happens in tasks of
+//! the pool's own: discovery, dialling, keeping alive. A call only picks, or waits for its turn.
+
+pub(crate) mod connection;
+pub(crate) mod dial;
+pub(crate) mod meters;
+mod queue;
+pub(crate) mod ticket;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use seam::Ids;
+use seam::net::Net;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{debug, warn};
+
+use self::dial::{Keeper, Trouble};
+use self::meters::PoolMeters;
+use self::queue::{Place, Queue};
+use self::ticket::Ticket;
+use crate::client::ClientSettings;
+use crate::discover::{Audience, DiscoverError, Discovery, Target};
+use crate::endpoint::{Endpoint, lock};
+use crate::pick::{Pick, Wish, choose};
+
+// So that who waits here is told why, before whoever stands above ends the call without knowing.
+const LAST_MOMENT: Duration = Duration::from_millis(2);
+
+/// All connections to one peer; clones share them, and they end with the last clone.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    _stop: Arc<DropGuard>,
+}
+
+/// What the pool's tasks share with its calls.
+pub(crate) struct Shared {
+    target: Arc<str>,
+    net: Arc<dyn Net>,
+    ids: Arc<dyn Ids>,
+    pick: Pick,
+    connect_timeout: Duration,
+    most_lines: usize,
+    endpoints: RwLock<Arc<[Arc<Endpoint>]>>,
+    queue: Queue,
+    /// Wakes discovery: a connection was lost or refused.
+    trouble: Notify,
+    /// Numbers failures, so that a call can tell those since it came.
+    turn: AtomicU64,
+    undiscovered: Mutex<Option<(u64, Arc<Trouble>)>>,
+    stop: CancellationToken,
+    meters: PoolMeters,
+}
+
+/// Why a call got no connection; nothing of it was sent.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// There is none to be had.
+    Unreachable(Arc<Trouble>),
+    /// Too many calls wait for one.
+    QueueFull,
+}
+
+impl Pool {
+    /// Within a tokio runtime; begins to discover and to dial at once.
+    pub(crate) fn new(settings: &ClientSettings, target: Target, net: Arc<dyn Net>) -> Self {
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            target: settings.target.as_str().into(),
+            net,
+            ids: Arc::clone(&settings.ids),
+            pick: settings.pick,
+            connect_timeout: settings.connect_timeout,
+            most_lines: settings.connections.max(1),
+            endpoints: RwLock::new(Arc::new([])),
+            queue: Queue::default(),
+            trouble: Notify::new(),
+            turn: AtomicU64::new(0),
+            undiscovered: Mutex::default(),
+            stop: stop.clone(),
+            meters: PoolMeters::new(settings),
+        });
+        let discovery = Discovery::new(target, Arc::clone(&settings.resolver), settings.refresh);
+        let audience = InTasks(Arc::clone(&shared));
+        let guard = Arc::new(stop.clone().drop_guard());
+        tokio::spawn(async move {
+            stop.run_until_cancelled(discovery.run(&audience)).await;
+        });
+        Self {
+            shared,
+            _stop: guard,
+        }
+    }
+
+    /// A stream of a connection of the best endpoint; waits for one until the deadline.
+    pub(crate) async fn ticket(
+        &self,
+        avoid: Option<SocketAddr>,
+        deadline: Option<Instant>,
+    ) -> Result<Ticket, Refusal> {
+        let shared = &self.shared;
+        // Who comes does not push past those who wait.
+        if shared.queue.len() == 0
+            && let Some(ticket) = shared.pick(avoid)
+        {
+            return Ok(ticket);
+        }
+        shared.meters.waited();
+        let Some(place) = shared.queue.enter() else {
+            return Err(Refusal::QueueFull);
+        };
+        let turn = shared.turn.load(Ordering::Acquire);
+        let waiting = shared.wait(place, avoid, turn);
+        let Some(deadline) = deadline else {
+            return waiting.await;
+        };
+        let last_moment = deadline.checked_sub(LAST_MOMENT).unwrap_or(deadline);
+        let waited = timeout_at(last_moment, waiting).await;
+        waited.unwrap_or_else(|_| Err(shared.in_vain()))
+    }
+}
+
+impl Shared {
+    fn endpoints(&self) -> Arc<[Arc<Endpoint>]> {
+        let endpoints = self
+            .endpoints
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&endpoints)
+    }
+
+    fn pick(self: &Arc<Self>, avoid: Option<SocketAddr>) -> Option<Ticket> {
+        let endpoints = self.endpoints();
+        let now = Instant::now();
+        // Others pick too: what had room a moment ago may be full.
+        for _ in 0..=endpoints.len() {
+            let wish = Wish { avoid, now };
+            let endpoint = choose(self.pick, &*self.ids, &endpoints, wish)?;
+            if let Some(line) = endpoint.take() {
+                return Some(Ticket::new(self, endpoint, line, now));
+            }
+        }
+        None
+    }
+
+    async fn wait(
+        self: &Arc<Self>,
+        place: Place<'_>,
+        avoid: Option<SocketAddr>,
+        since: u64,
+    ) -> Result<Ticket, Refusal> {
+        let mut may_go = place.first;
+        loop {
+            let mut turn = std::pin::pin!(self.queue.turns().notified());
+            turn.as_mut().enable();
+            if may_go && let Some(ticket) = self.pick(avoid) {
+                return Ok(ticket);
+            }
+            if let Some(trouble) = self.hopeless(since) {
+                return Err(Refusal::Unreachable(trouble));
+            }
+            self.hurry();
+            turn.await;
+            may_go = true;
+        }
+    }
+
+    /// Why there is nothing to wait for: no endpoint is connected, and each has been tried in vain
+    /// since that turn.
+    fn hopeless(&self, since: u64) -> Option<Arc<Trouble>> {
+        let endpoints = self.endpoints();
+        if endpoints.is_empty() {
+            let undiscovered = lock(&self.undiscovered);
+            let recent = undiscovered.as_ref().filter(|(turn, _)| *turn > since);
+            return recent.map(|(_, trouble)| Arc::clone(trouble));
+        }
+        let mut last = None;
+        for endpoint in endpoints.iter() {
+            if endpoint.is_connected() {
+                return None;
+            }
+            last = Some(endpoint.trouble_since(since)?);
+        }
+        last
+    }
+
+    /// What a call that ran out of time is told.
+    fn in_vain(&self) -> Refusal {
+        let endpoints = self.endpoints();
+        if endpoints.iter().any(|endpoint| endpoint.is_connected()) {
+            return Refusal::Unreachable(Arc::new(Trouble::Full));
+        }
+        let known = endpoints
+            .iter()
+            .find_map(|endpoint| endpoint.trouble_since(0));
+        let known = known.or_else(|| {
+            lock(&self.undiscovered)
+                .as_ref()
+                .map(|(_, why)| Arc::clone(why))
+        });
+        Refusal::Unreachable(known.unwrap_or_else(|| Arc::new(Trouble::Unknown)))
+    }
+
+    /// A call waits: who pauses before a dial or a lookup may pause for less long.
+    fn hurry(&self) {
+        let endpoints = self.endpoints();
+        if endpoints.is_empty() {
+            self.trouble.notify_one();
+        }
+        for endpoint in endpoints.iter().filter(|endpoint| !endpoint.is_connected()) {
+            endpoint.nudge.notify_one();
+        }
+    }
+
+    /// Whether calls wait.
+    fn is_awaited(&self) -> bool {
+        self.queue.len() > 0
+    }
+
+    /// A stream is free.
+    fn freed(&self) {
+        self.queue.one();
+    }
+
+    fn connected(&self) {
+        self.counted();
+        self.queue.all();
+    }
+
+    fn unreachable(&self, endpoint: &Endpoint, trouble: Trouble) {
+        endpoint.failed(self.next_turn(), trouble);
+        self.trouble.notify_one();
+        self.queue.all();
+    }
+
+    fn next_turn(&self) -> u64 {
+        self.turn.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    fn dialled(&self, worked: bool) {
+        self.meters.dialled(worked);
+    }
+
+    /// Shows how many connections there are.
+    fn counted(&self) {
+        let endpoints = self.endpoints();
+        let lines = endpoints
+            .iter()
+            .map(|endpoint| endpoint.lines().len())
+            .sum();
+        self.meters.connections(lines);
+    }
+
+    /// Takes in a new set: those that stay keep their connections and their record.
+    fn replace(&self, addresses: &BTreeSet<SocketAddr>) -> Vec<Arc<Endpoint>> {
+        let mut endpoints = self
+            .endpoints
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let (stay, gone): (Vec<_>, Vec<_>) = endpoints
+            .iter()
+            .cloned()
+            .partition(|endpoint| addresses.contains(&endpoint.address()));
+        for endpoint in gone {
+            endpoint.gone.cancel();
+        }
+        let is_new = |address: &&SocketAddr| stay.iter().all(|old| old.address() != **address);
+        let new: Vec<_> = addresses
+            .iter()
+            .filter(is_new)
+            .map(|address| {
+                let mut endpoint = Endpoint::new(*address, now);
+                endpoint.gone = self.stop.child_token();
+                Arc::new(endpoint)
+            })
+            .collect();
+        let mut all = [stay, new.clone()].concat();
+        all.sort_by_key(|endpoint| endpoint.address());
+        *endpoints = all.into();
+        new
+    }
+}
+
+/// What discovery tells the pool.
+struct InTasks(Arc<Shared>);
+
+impl Audience for InTasks {
+    fn found(&self, addresses: Vec<SocketAddr>) {
+        let shared = &self.0;
+        for endpoint in shared.replace(&addresses.into_iter().collect()) {
+            debug!(peer = %shared.target, address = %endpoint.address(), "endpoint");
+            tokio::spawn(
+                Keeper {
+                    shared: Arc::clone(shared),
+                    endpoint,
+                }
+                .run(),
+            );
+        }
+        shared.queue.all();
+    }
+
+    fn failed(&self, error: DiscoverError) {
+        warn!(peer = %self.0.target, %error, "discovery failed");
+        let trouble = Arc::new(Trouble::Discover(error));
+        *lock(&self.0.undiscovered) = Some((self.0.next_turn(), trouble));
+        self.0.queue.all();
+    }
+
+    fn trouble(&self) -> &Notify {
+        &self.0.trouble
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("target", &self.shared.target)
+            .finish_non_exhaustive()
+    }
+}
