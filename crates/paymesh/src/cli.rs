@@ -61,7 +61,7 @@ pub enum Command {
     #[cfg(feature = "dev")]
     #[command(hide = true)]
     Storm(Storm),
-    /// Have a service work off what it owes, once: exit code 3 if some of it was given up
+    /// Have a service work off what it owes, once: exit code 3 if some of it failed
     Task {
         /// Which; without one, all are listed
         name: Option<String>,

@@ -223,7 +223,7 @@ async fn a_drain_does_what_no_other_task_did() {
         let closed = run(&["task", "close-unpaid", "--address", &up.grpc]);
         assert_eq!(
             told(&closed),
-            "close-unpaid: 2 done, 0 put off, 0 given up\n"
+            "close-unpaid: 2 done, 0 put off, 0 failed\n"
         );
         let drained = run(&["task", "drain-trade", "--address", &up.grpc]);
         assert!(drained.status.success(), "{}", said(&drained));
@@ -269,7 +269,7 @@ async fn every_task_is_served_by_its_owner() {
             .env("PAYMESH__PEERS__PAY_GATEWAY", &up.grpc)
             .output()
             .unwrap();
-        let none = format!("{name}: 0 done, 0 put off, 0 given up\n");
+        let none = format!("{name}: 0 done, 0 put off, 0 failed\n");
         assert_eq!(told(&output), none, "{}", said(&output));
     }
 }

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::ground::policies;
 use crate::task::{self, Entry};
 
-// Some of it was given up.
+// Some of it failed; it is tried again, and whoever looks may see why.
 const IN_PART: u8 = 3;
 // The policy of RunTask ends it before.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -138,7 +138,7 @@ fn counts(answer: &RunTaskResponse) -> String {
         failed,
         ..
     } = answer;
-    format!("{done} done, {postponed} put off, {failed} given up")
+    format!("{done} done, {postponed} put off, {failed} failed")
 }
 
 fn code(ended: &RunTaskResponse) -> ExitCode {
@@ -173,7 +173,7 @@ mod tests {
         };
         assert_eq!(code(&ended(0)), ExitCode::SUCCESS);
         assert_eq!(code(&ended(1)), ExitCode::from(3));
-        assert_eq!(counts(&ended(1)), "4 done, 0 put off, 1 given up");
+        assert_eq!(counts(&ended(1)), "4 done, 0 put off, 1 failed");
     }
 
     #[test]
