@@ -50,7 +50,7 @@ fn named<'a>(databases: &'a [(&'a str, TestDb)]) -> Vec<(&'a str, &'a str)> {
 }
 
 const KILLED: [&str; 4] = ["--kills", "10", "--seed", "7"];
-const TASKS: [&str; 3] = ["--tasks-only", "--orders", "101"];
+const TASKS: [&str; 1] = ["--tasks-only"];
 
 #[test]
 fn ten_kills_lose_nothing_on_sqlite() {

@@ -221,10 +221,7 @@ async fn a_drain_does_what_no_other_task_did() {
         let orders = [up.order("one").await, up.order("two").await];
         tokio::time::sleep(LIMIT).await;
         let closed = run(&["task", "close-unpaid", "--address", &up.grpc]);
-        assert_eq!(
-            told(&closed),
-            "close-unpaid: 2 done, 0 put off, 0 failed\n"
-        );
+        assert_eq!(told(&closed), "close-unpaid: 2 done, 0 put off, 0 failed\n");
         let drained = run(&["task", "drain-trade", "--address", &up.grpc]);
         assert!(drained.status.success(), "{}", said(&drained));
         for order in orders {
