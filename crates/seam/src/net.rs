@@ -23,23 +23,71 @@ pub trait Net: Send + Sync + 'static {
 }
 
 /// A connection.
-pub struct Stream(Box<dyn Duplex>);
+pub struct Stream {
+    duplex: Box<dyn Duplex>,
+    peer: Option<SocketAddr>,
+}
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
+impl Stream {
+    /// Wraps what carries the bytes.
+    pub fn new(
+        duplex: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            duplex: Box::new(duplex),
+            peer,
+        }
+    }
+
+    /// Where the other end is; none within the process.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+}
+
 /// Where connections come in.
 pub struct Listener {
     address: SocketAddr,
-    incoming: Incoming,
+    incoming: Box<dyn Accept>,
 }
 
-enum Incoming {
-    Tcp(TcpListener),
-    Memory(mpsc::Receiver<DuplexStream>),
+/// Takes connections in.
+#[async_trait]
+pub trait Accept: Send + 'static {
+    /// The next connection.
+    async fn accept(&mut self) -> io::Result<Stream>;
+}
+
+#[async_trait]
+impl Accept for TcpListener {
+    async fn accept(&mut self) -> io::Result<Stream> {
+        let (stream, peer) = Self::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream::new(stream, Some(peer)))
+    }
+}
+
+#[async_trait]
+impl Accept for mpsc::Receiver<DuplexStream> {
+    async fn accept(&mut self) -> io::Result<Stream> {
+        let stream = self.recv().await.ok_or(ErrorKind::NotConnected)?;
+        Ok(Stream::new(stream, None))
+    }
 }
 
 impl Listener {
+    /// What takes connections in at an address.
+    pub fn new(address: SocketAddr, incoming: impl Accept) -> Self {
+        Self {
+            address,
+            incoming: Box::new(incoming),
+        }
+    }
+
     /// The address bound, its port known.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -47,17 +95,7 @@ impl Listener {
 
     /// The next connection.
     pub async fn accept(&mut self) -> io::Result<Stream> {
-        match &mut self.incoming {
-            Incoming::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                Ok(Stream(Box::new(stream)))
-            }
-            Incoming::Memory(streams) => {
-                let stream = streams.recv().await.ok_or(ErrorKind::NotConnected)?;
-                Ok(Stream(Box::new(stream)))
-            }
-        }
+        self.incoming.accept().await
     }
 }
 
@@ -70,15 +108,13 @@ impl Net for Tcp {
     async fn dial(&self, address: &str) -> io::Result<Stream> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Stream(Box::new(stream)))
+        let peer = stream.peer_addr().ok();
+        Ok(Stream::new(stream, peer))
     }
 
     async fn listen(&self, address: &str) -> io::Result<Listener> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Listener {
-            address: listener.local_addr()?,
-            incoming: Incoming::Tcp(listener),
-        })
+        Ok(Listener::new(listener.local_addr()?, listener))
     }
 }
 
@@ -110,7 +146,7 @@ impl Net for Memory {
             .send(far)
             .await
             .map_err(|_| ErrorKind::ConnectionRefused)?;
-        Ok(Stream(Box::new(near)))
+        Ok(Stream::new(near, None))
     }
 
     async fn listen(&self, address: &str) -> io::Result<Listener> {
@@ -125,10 +161,7 @@ impl Net for Memory {
         let (sender, streams) = mpsc::channel(BACKLOG);
         listeners.insert(port, sender);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Ok(Listener {
-            address,
-            incoming: Incoming::Memory(streams),
-        })
+        Ok(Listener::new(address, streams))
     }
 }
 
@@ -145,7 +178,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        Pin::new(&mut self.duplex).poll_read(cx, buf)
     }
 }
 
@@ -155,19 +188,19 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.duplex).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.duplex).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.duplex).poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.duplex.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -175,7 +208,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.duplex).poll_write_vectored(cx, bufs)
     }
 }
 
