@@ -2,6 +2,7 @@
 //! a network that breaks where it is told to.
 
 pub mod database;
+pub mod fault_proxy;
 pub mod mariadb;
 pub mod proxy;
 pub mod redis;
@@ -11,7 +12,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use seam::ManualClock;
 
+pub use ::pki;
 pub use database::{ENGINES, TestDb};
+pub use fault_proxy::{FaultProxy, Faults};
 pub use mariadb::MariaDb;
 pub use proxy::Proxy;
 pub use redis::TestRedis;
