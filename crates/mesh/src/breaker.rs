@@ -1,11 +1,14 @@
 //! Keeps calls away from an endpoint that fails, for longer each time, then lets one call find
 //! out whether it works again. Pure: the time is passed in.
 
+mod view;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::view::{Standing, View, Why};
 use crate::outcome::Outcome;
 
 /// How many failures in a row eject.
@@ -39,6 +42,9 @@ struct State {
     recent: Recent,
     /// The last ejection, and when the endpoint was let back in.
     last: Option<(Duration, Instant)>,
+    /// How often it was ejected, and why it was last.
+    ejections: u64,
+    why: Option<Why>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -69,15 +75,19 @@ impl Breaker {
         self.lock().phase.gate(now)
     }
 
-    /// Notes how a call ended; whether that ejected the endpoint.
+    /// Notes how a call ended that was no probe; whether that ejected the endpoint.
     pub(crate) fn record(&self, now: Instant, outcome: Outcome) -> bool {
         let mut state = self.lock();
-        match outcome {
-            Outcome::Ok | Outcome::CallerError => state.worked(now),
-            Outcome::Failure => return state.failed(now),
-            Outcome::NeverProcessed => state.phase.give_back(now),
+        // Sent before the ejection, or in spite of it: only a probe ends one.
+        if !matches!(state.phase, Phase::Closed) {
+            return false;
         }
-        false
+        state.ended(now, outcome)
+    }
+
+    /// Notes how a probe ended; whether the endpoint stays ejected because of it.
+    pub(crate) fn probed(&self, now: Instant, outcome: Outcome) -> bool {
+        self.lock().ended(now, outcome)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -110,17 +120,28 @@ impl Phase {
 }
 
 impl State {
+    fn ended(&mut self, now: Instant, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Ok | Outcome::CallerError => self.worked(now),
+            Outcome::Failure => return self.failed(now),
+            Outcome::NeverProcessed => self.phase.give_back(now),
+        }
+        false
+    }
+
     fn worked(&mut self, now: Instant) {
         match self.phase {
             Phase::Closed => {
                 self.in_a_row = 0;
                 self.recent.note(now, false);
             }
-            // Sent before the ejection: says nothing about the time after it.
+            // A probe that was given up for lost, and another has failed since.
             Phase::Ejected { .. } => {}
             Phase::Probing { length, .. } => {
                 *self = Self {
                     last: Some((length, now)),
+                    ejections: self.ejections,
+                    why: self.why,
                     ..Self::default()
                 }
             }
@@ -128,26 +149,37 @@ impl State {
     }
 
     fn failed(&mut self, now: Instant) -> bool {
-        let length = match self.phase {
+        let (length, why) = match self.phase {
             Phase::Closed => {
                 self.in_a_row = self.in_a_row.saturating_add(1);
                 self.recent.note(now, true);
-                if self.in_a_row < IN_A_ROW && !self.recent.mostly_failed(now) {
+                let Some(why) = self.why_now(now) else {
                     return false;
-                }
-                self.next_length(now)
+                };
+                (self.next_length(now), why)
             }
             Phase::Ejected { .. } => return false,
-            Phase::Probing { length, .. } => longer(length),
+            Phase::Probing { length, .. } => (longer(length), Why::Probe),
         };
         *self = Self {
             phase: Phase::Ejected {
                 until: now + length,
                 length,
             },
+            ejections: self.ejections.saturating_add(1),
+            why: Some(why),
             ..Self::default()
         };
         true
+    }
+
+    fn why_now(&mut self, now: Instant) -> Option<Why> {
+        let (calls, failures) = self.recent.counts(now);
+        if self.in_a_row >= IN_A_ROW {
+            return Some(Why::InARow(self.in_a_row));
+        }
+        let mostly = calls >= ENOUGH && failures.saturating_mul(2) >= calls;
+        mostly.then_some(Why::Mostly { calls, failures })
     }
 
     // Back for no longer than it was away, it has not recovered: it goes for longer.
@@ -194,19 +226,19 @@ impl Recent {
         second.failures = second.failures.saturating_add(u32::from(failed));
     }
 
-    fn mostly_failed(&mut self, now: Instant) -> bool {
+    /// Calls of the last seconds, and those of them that failed.
+    fn counts(&mut self, now: Instant) -> (u32, u32) {
         let number = self.number(now);
         let recent = self
             .seconds
             .iter()
             .filter(|second| second.number + SECONDS as u64 > number);
-        let (calls, failures) = recent.fold((0u32, 0u32), |(calls, failures), second| {
+        recent.fold((0u32, 0u32), |(calls, failures), second| {
             (
                 calls.saturating_add(second.calls),
                 failures.saturating_add(second.failures),
             )
-        });
-        calls >= ENOUGH && failures.saturating_mul(2) >= calls
+        })
     }
 
     fn number(&mut self, now: Instant) -> u64 {

@@ -3,26 +3,32 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use seam::net::Net;
 use seam::{Ids, SystemIds};
 use thiserror::Error;
-use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 
+use crate::directory::{Calling, Directory};
+#[cfg(feature = "kubernetes")]
+use crate::discover::kubernetes::Cluster;
 use crate::discover::{Resolve, SystemResolver};
 use crate::layer::bulkhead::{Bulkhead, BulkheadLimits};
 use crate::layer::deadline::ClientDeadline;
-use crate::layer::metrics::{CLIENT, Metrics};
+use crate::layer::metrics::{ATTEMPT, CLIENT, Metrics};
 use crate::layer::retry::Retry;
 use crate::layer::trace::ClientTrace;
 use crate::layer::{Around, Call, Reply, Stack};
 use crate::pick::Pick;
 use crate::policy::Policies;
+use crate::span::{SpanKind, Spans};
+use crate::tls::Tls;
 use crate::transport::Transport;
 
 /// Whom to call, and how to get there.
@@ -31,22 +37,35 @@ pub struct ClientSettings {
     /// Who calls, for the peer's logs.
     pub caller: &'static str,
     /// `host:port` or `dns:///host:port` (each address of the name is an endpoint),
-    /// `static:///a:1,b:2`, or `file:///path` (one `host:port` a line).
+    /// `static:///a:1,b:2`, `file:///path` (one `host:port` a line), or
+    /// `kubernetes:///service.namespace:port` in a build with the feature `kubernetes`.
     pub target: String,
     /// How long a dial may take, until the peer has shown that it speaks HTTP/2; 1 s.
     pub connect_timeout: Duration,
     /// What knows the addresses of names; the system.
     pub resolver: Arc<dyn Resolve>,
-    /// How often addresses are looked up when nothing is wrong; 30 s.
+    /// How often addresses are looked up at the least; sooner when an answer says so; 30 s.
     pub refresh: Duration,
+    /// What `kubernetes:///` targets ask; the cluster of the pod.
+    #[cfg(feature = "kubernetes")]
+    pub cluster: Cluster,
     /// How an endpoint is picked; the less loaded of two at random.
     pub pick: Pick,
-    /// The most connections to one endpoint, opened as streams run out; 4.
+    /// The most connections to one endpoint, opened as streams run out; 4, or one per core if there
+    /// are fewer.
     pub connections: usize,
     /// How many calls of one method may be under way at once.
     pub bulkhead: BulkheadLimits,
+    /// Our certificate, and whose are believed; none: the connections are plain.
+    pub tls: Option<Tls>,
+    /// The name the peer must prove to have, with TLS; any of the trust domain.
+    pub peer: Option<String>,
     /// Where span ids and jitter come from.
     pub ids: Arc<dyn Ids>,
+    /// Where the spans of its attempts go; nowhere.
+    pub spans: Spans,
+    /// Where explain finds it; in a directory of its own.
+    pub directory: Directory,
 }
 
 impl ClientSettings {
@@ -58,10 +77,16 @@ impl ClientSettings {
             connect_timeout: Duration::from_secs(1),
             resolver: Arc::new(SystemResolver),
             refresh: Duration::from_secs(30),
+            #[cfg(feature = "kubernetes")]
+            cluster: Cluster::default(),
             pick: Pick::default(),
-            connections: 4,
+            connections: available_parallelism().map_or(1, NonZero::get).min(4),
             bulkhead: BulkheadLimits::default(),
+            tls: None,
+            peer: None,
             ids: Arc::new(SystemIds),
+            spans: Spans::default(),
+            directory: Directory::default(),
         }
     }
 }
@@ -72,16 +97,27 @@ impl fmt::Debug for ClientSettings {
     }
 }
 
-/// The target is none of the forms a client knows.
+/// A target that a client cannot call.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not host:port, dns:///host:port, static:///a:1,b:2 or file:///path")]
-pub struct TargetError(pub(crate) String);
+pub enum TargetError {
+    /// It is none of the forms a client knows.
+    #[error(
+        "{0:?} is not host:port, dns:///host:port, static:///a:1,b:2, file:///path or \
+         kubernetes:///service.namespace:port"
+    )]
+    Malformed(String),
+    /// It takes another build.
+    #[error(
+        "{0:?} needs a build with the feature `kubernetes` (cargo build --features kubernetes)"
+    )]
+    NoKubernetes(String),
+}
 
 /// Calls one service; cheap to clone, and clones share the connections.
 /// Every call has a deadline and ends at it, with all its attempts.
 #[derive(Clone)]
 pub struct Client {
-    stack: BoxCloneSyncService<Call, Reply, Infallible>,
+    stack: Stack,
     target: Arc<str>,
 }
 
@@ -93,21 +129,33 @@ impl Client {
         policies: Policies,
     ) -> Result<Self, TargetError> {
         let transport = Transport::new(&settings, net, policies.clone())?;
+        let retry = Retry::new(policies.clone(), settings.ids.clone());
+        settings.directory.identified(settings.tls.as_ref());
+        settings.directory.enter(Calling {
+            caller: settings.caller,
+            peer: settings.peer.clone(),
+            pool: transport.pool().shared(),
+            budget: Arc::downgrade(retry.budget()),
+        });
         let target = settings.target.as_str().into();
+        let attempts = Metrics::new(ATTEMPT, policies.clone());
+        let attempts = attempts.with(SpanKind::Client, settings.caller, &settings.spans);
         let stack = ServiceBuilder::new()
             // Counts what the caller sees, running out of time included.
-            .layer(Around(Metrics { names: CLIENT, policies: policies.clone() }))
+            .layer(Around(Metrics::new(CLIENT, policies.clone())))
             // Above whatever waits or tries again, so that nothing outlives it.
             .layer(Around(ClientDeadline(policies.clone())))
             // Above retries: a call keeps one place, however often it is tried.
             .layer(Around(Bulkhead::new(policies.clone(), settings.bulkhead)))
             // Below the deadline, above whatever picks an endpoint: the next may be another one.
-            .layer(Around(Retry::new(policies, settings.ids.clone())))
-            // Last, so that every attempt is a span of its own.
-            .layer(Around(ClientTrace(settings.ids)))
+            .layer(Around(retry))
+            // Below retries, so that every attempt is a span of its own.
+            .layer(Around(ClientTrace { ids: settings.ids, policies, spans: settings.spans }))
+            // Last: counts each attempt under the span its peer is told.
+            .layer(Around(attempts))
             .service(transport);
         Ok(Self {
-            stack: BoxCloneSyncService::new(Stack(stack)),
+            stack: Stack::new(stack),
             target,
         })
     }

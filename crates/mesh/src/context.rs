@@ -20,7 +20,8 @@ pub struct Context {
     deadline: Option<Instant>,
     trace: TraceContext,
     request_id: Arc<str>,
-    criticality: Criticality,
+    /// None: nobody said, and each call it makes has its own method's.
+    criticality: Option<Criticality>,
 }
 
 impl Context {
@@ -49,26 +50,24 @@ impl Context {
 
     /// Without a deadline; the request id is the trace's.
     pub(crate) fn new(trace: TraceContext) -> Self {
-        let request_id = trace.trace_id().into();
+        let request_id = trace.trace_id();
+        Self::named(trace, &request_id)
+    }
+
+    /// Without a deadline, by the name that the request has already.
+    pub(crate) fn named(trace: TraceContext, request_id: &str) -> Self {
         Self {
             deadline: None,
             trace,
-            request_id,
-            criticality: Criticality::Default,
-        }
-    }
-
-    pub(crate) fn with_request_id(self, request_id: &str) -> Self {
-        Self {
             request_id: request_id.into(),
-            ..self
+            criticality: None,
         }
     }
 
     /// The same with another criticality: how important its calls are.
     pub fn with_criticality(self, criticality: Criticality) -> Self {
         Self {
-            criticality,
+            criticality: Some(criticality),
             ..self
         }
     }
@@ -126,15 +125,27 @@ impl Context {
         &self.request_id
     }
 
-    /// How important it is, handed on to every hop.
+    /// How important it is; the default when nobody said.
     pub fn criticality(&self) -> Criticality {
+        self.criticality.unwrap_or_default()
+    }
+
+    /// What every hop is told about that, if anything was said.
+    pub(crate) fn said_criticality(&self) -> Option<Criticality> {
         self.criticality
+    }
+
+    /// When the running call or job must be over, without a copy of the rest.
+    pub(crate) fn deadline_at_hand() -> Option<Instant> {
+        CURRENT.try_with(|context| context.deadline).ok().flatten()
     }
 
     /// The criticality of the running call or job, without a copy of the rest.
     pub(crate) fn criticality_at_hand() -> Criticality {
         CURRENT
             .try_with(|context| context.criticality)
+            .ok()
+            .flatten()
             .unwrap_or_default()
     }
 }

@@ -1,7 +1,9 @@
 //! How much it matters that a call is served: at its limit a server refuses the least important
-//! first. The caller says it in metadata, and a handler's own calls take it on.
+//! first. The caller says it in metadata, else the method's option; a handler's own calls take it
+//! on.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use proto::mesh::v1::Criticality as Declared;
 
 /// The metadata it travels in.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-criticality");
@@ -9,7 +11,7 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-criticality");
 /// How many there are.
 pub(crate) const KINDS: usize = 3;
 
-/// How important a call is, by its caller's word.
+/// How important a call is, by its caller's word or else its method's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Criticality {
     /// Refused last, and the only one that waits for a place: somebody's money is under way.
@@ -31,18 +33,29 @@ impl Criticality {
         }
     }
 
-    /// What the caller says; the default when it says nothing, or nothing that is known.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// What the caller says; none when it says nothing, or nothing that is known.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         match headers.get(HEADER).map(HeaderValue::as_bytes) {
-            Some(b"critical") => Self::Critical,
-            Some(b"sheddable") => Self::Sheddable,
-            _ => Self::Default,
+            Some(b"critical") => Some(Self::Critical),
+            Some(b"default") => Some(Self::Default),
+            Some(b"sheddable") => Some(Self::Sheddable),
+            _ => None,
         }
     }
 
-    /// What to tell the next hop; nothing when it would assume so anyway.
-    pub(crate) fn told(self) -> Option<HeaderValue> {
-        (self != Self::Default).then(|| HeaderValue::from_static(self.name()))
+    /// What a method option says.
+    pub(crate) fn declared(option: Declared) -> Option<Self> {
+        match option {
+            Declared::Unspecified => None,
+            Declared::Critical => Some(Self::Critical),
+            Declared::Default => Some(Self::Default),
+            Declared::Sheddable => Some(Self::Sheddable),
+        }
+    }
+
+    /// As the next hop is told.
+    pub(crate) fn told(self) -> HeaderValue {
+        HeaderValue::from_static(self.name())
     }
 
     /// How many of `most` places such calls may take.
@@ -79,18 +92,17 @@ mod tests {
     #[test]
     fn what_is_told_is_what_is_read() {
         for criticality in ALL {
-            let told = criticality.told().map(|value| (HEADER, value));
-            let headers = HeaderMap::from_iter(told);
-            assert_eq!(Criticality::of(&headers), criticality);
+            let headers = HeaderMap::from_iter([(HEADER, criticality.told())]);
+            assert_eq!(Criticality::of(&headers), Some(criticality));
         }
     }
 
     #[test]
-    fn a_word_nobody_knows_is_the_default() {
+    fn a_word_nobody_knows_says_nothing() {
         for word in ["", "CRITICAL", "urgent", "critical "] {
             let value = HeaderValue::from_static(word);
             let headers = HeaderMap::from_iter([(HEADER, value)]);
-            assert_eq!(Criticality::of(&headers), Criticality::Default, "{word:?}");
+            assert_eq!(Criticality::of(&headers), None, "{word:?}");
         }
     }
 

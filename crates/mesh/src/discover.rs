@@ -1,11 +1,16 @@
-//! Where a client finds its peer: a name, a list or a file of addresses. What was last known is
-//! kept whatever goes wrong, and nothing here waits for traffic.
+//! Where a client finds its peer: a name, a list, a file of addresses or a Kubernetes service. What
+//! was last known is kept whatever goes wrong, and nothing here waits for traffic.
 
 mod dns;
 mod file;
 mod fixed;
+#[cfg(feature = "kubernetes")]
+pub(crate) mod kubernetes;
+mod search;
+mod service;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,17 +20,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use http::uri::Authority;
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-pub use dns::{Resolve, SystemResolver};
+pub use dns::{DnsResolver, Family, Resolve, Resolved, SystemResolver};
+use service::ServicePort;
+use view::Noted;
+pub(crate) use view::{DiscoveryView, Seen};
 
 // However often trouble asks for it, nothing is looked up more often.
 const SOONEST: Duration = Duration::from_millis(500);
 const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
 const FILE_EVERY: Duration = Duration::from_secs(5);
+// However short an answer says that it holds, and the first pause after a failure.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Whom a client calls, as it was configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +47,8 @@ pub(crate) enum Target {
     List(Vec<HostPort>),
     /// `file:///path`: one `host:port` a line.
     File(PathBuf),
+    /// `kubernetes:///service.namespace:port`.
+    Kubernetes(ServicePort),
 }
 
 impl Target {
@@ -49,6 +62,9 @@ impl Target {
             let named = path.is_absolute() && path.file_name().is_some();
             return named.then(|| Self::File(path.to_owned()));
         }
+        if let Some(service) = text.strip_prefix("kubernetes:///") {
+            return ServicePort::parse(service).map(Self::Kubernetes);
+        }
         let name = text.strip_prefix("dns:///").unwrap_or(text);
         HostPort::parse(name).map(Self::Name)
     }
@@ -57,7 +73,22 @@ impl Target {
     pub(crate) fn authority(&self) -> Option<Authority> {
         match self {
             Self::Name(name) => name.to_string().parse().ok(),
+            Self::Kubernetes(service) => service.host().parse().ok(),
             Self::List(_) | Self::File(_) => None,
+        }
+    }
+
+    /// Whether this build knows how to look for it.
+    pub(crate) fn is_supported(&self) -> bool {
+        cfg!(feature = "kubernetes") || !matches!(self, Self::Kubernetes(_))
+    }
+
+    fn source(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "dns",
+            Self::List(_) => "static",
+            Self::File(_) => "file",
+            Self::Kubernetes(_) => "kubernetes",
         }
     }
 }
@@ -123,6 +154,21 @@ pub(crate) enum DiscoverError {
         /// The line.
         line: String,
     },
+    /// The file has only comments, or nothing: it may be being written.
+    #[error("{path} lists no address: put a host:port on each line")]
+    Empty {
+        /// The file.
+        path: String,
+    },
+    /// The cluster does not say, or nobody is there.
+    #[cfg(feature = "kubernetes")]
+    #[error("kubernetes:///{service}: {source}")]
+    Kubernetes {
+        /// The service.
+        service: ServicePort,
+        /// What is wrong.
+        source: kubernetes::KubernetesError,
+    },
 }
 
 /// Who wants to know.
@@ -144,33 +190,69 @@ pub(crate) struct Discovery {
     every: Duration,
     names: Vec<HostPort>,
     known: HashMap<HostPort, Vec<SocketAddr>>,
+    /// For how long what was found holds, by the word of whoever told it.
+    holds: Duration,
+    /// How often in a row something could not be looked up.
+    failures: u32,
+    seen: Seen,
+    #[cfg(feature = "kubernetes")]
+    reach: Option<kubernetes::Reach>,
 }
 
 impl Discovery {
+    /// Looks again when an answer's time is over, and at the latest after `every`.
     pub(crate) fn new(target: Target, resolver: Arc<dyn Resolve>, every: Duration) -> Self {
         let names = match &target {
             Target::Name(name) => vec![name.clone()],
             Target::List(names) => names.clone(),
-            Target::File(_) => Vec::new(),
+            Target::File(_) | Target::Kubernetes(_) => Vec::new(),
         };
         Self {
+            seen: Seen::new(target.source()),
             target,
             resolver,
             every,
             names,
             known: HashMap::new(),
+            holds: every,
+            failures: 0,
+            #[cfg(feature = "kubernetes")]
+            reach: None,
         }
+    }
+
+    /// With a way to a cluster's API.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn reaching(self, reach: kubernetes::Reach) -> Self {
+        Self {
+            reach: Some(reach),
+            ..self
+        }
+    }
+
+    /// How it is going, while it runs and after.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.clone()
     }
 
     /// Tells the audience what it finds, until there is nothing left to find out.
     pub(crate) async fn run(mut self, audience: &dyn Audience) {
+        let noted = Noted {
+            audience,
+            seen: self.seen.clone(),
+        };
+        #[cfg(feature = "kubernetes")]
+        if let (Target::Kubernetes(service), Some(reach)) = (&self.target, &self.reach) {
+            return kubernetes::follow(service, reach, &noted).await;
+        }
         loop {
-            self.look(audience).await;
+            self.look(&noted).await;
             if self.is_final() {
                 return;
             }
             sleep(SOONEST).await;
             tokio::select! {
+                biased;
                 () = sleep(self.pause().saturating_sub(SOONEST)) => {}
                 () = audience.trouble().notified() => {}
             }
@@ -178,16 +260,50 @@ impl Discovery {
     }
 
     async fn look(&mut self, audience: &dyn Audience) {
+        let (mut answered, mut failure) = (false, None);
         if let Target::File(path) = &self.target {
             match file::read(path).await {
-                Ok(names) => self.names = names,
-                Err(error) => audience.failed(error),
+                Ok(names) => {
+                    answered = names != self.names;
+                    self.names = names;
+                }
+                Err(error) => failure = Some(error),
             }
         }
-        let mut failure = None;
-        for name in &self.names {
-            match resolve(&*self.resolver, name).await {
-                Ok(addresses) => drop(self.known.insert(name.clone(), addresses)),
+        let (resolved, unresolved) = self.resolve().await;
+        failure = unresolved.or(failure);
+        let mut addresses: Vec<_> = self.known.values().flatten().copied().collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        // What nobody has said in this look is not found: it only stands.
+        if (answered || resolved) && !addresses.is_empty() {
+            audience.found(addresses);
+        }
+        self.failures = match failure {
+            Some(_) => self.failures.saturating_add(1),
+            None => 0,
+        };
+        if let Some(error) = failure {
+            audience.failed(error);
+        }
+    }
+
+    /// Asks for every name at once; whether any was told, and what could not be told last.
+    async fn resolve(&mut self) -> (bool, Option<DiscoverError>) {
+        let asked = self.names.iter().map(|name| resolve(&*self.resolver, name));
+        let answers = join_all(asked).await;
+        self.known.retain(|name, _| self.names.contains(name));
+        self.holds = self.every;
+        let (mut answered, mut failure) = (false, None);
+        for (name, answer) in self.names.iter().zip(answers) {
+            match answer {
+                Ok(found) => {
+                    answered = true;
+                    self.holds = self.holds.min(found.ttl.unwrap_or(self.every));
+                    let known = self.known.entry(name.clone()).or_default();
+                    known.retain(|address| found.leaves(address));
+                    known.extend(found.addresses);
+                }
                 Err(source) => {
                     failure = Some(DiscoverError::Name {
                         name: name.clone(),
@@ -196,39 +312,39 @@ impl Discovery {
                 }
             }
         }
-        self.known.retain(|name, _| self.names.contains(name));
-        let mut addresses: Vec<_> = self.known.values().flatten().copied().collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        // An empty file is no wish to call nobody: it is being written.
-        if !addresses.is_empty() {
-            audience.found(addresses);
-        }
-        if let Some(error) = failure {
-            audience.failed(error);
-        }
+        (answered, failure)
     }
 
     fn is_final(&self) -> bool {
         let literal = self.names.iter().all(|name| name.literal().is_some());
-        literal && !matches!(self.target, Target::File(_))
+        literal && matches!(self.target, Target::Name(_) | Target::List(_))
     }
 
+    /// Until it looks again by itself: 1 s to `every`.
     fn pause(&self) -> Duration {
-        match self.target {
+        let most = match self.target {
             Target::File(_) => self.every.min(FILE_EVERY),
-            Target::Name(_) | Target::List(_) => self.every,
-        }
+            _ => self.every,
+        };
+        // A name that is not there yet may be there soon.
+        let again = match self.failures {
+            0 => self.holds,
+            failures => SHORTEST * 2_u32.saturating_pow(failures.min(16) - 1),
+        };
+        again.min(self.holds).max(SHORTEST).min(most)
     }
 }
 
-async fn resolve(resolver: &dyn Resolve, name: &HostPort) -> io::Result<Vec<SocketAddr>> {
+async fn resolve(resolver: &dyn Resolve, name: &HostPort) -> io::Result<Resolved> {
     if let Some(address) = name.literal() {
-        return Ok(vec![address]);
+        return Ok(vec![address].into());
     }
     let found = timeout(LOOKUP_WITHIN, resolver.resolve(&name.host, name.port)).await;
-    let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-    if found.is_empty() {
+    let found = found.unwrap_or_else(|_| {
+        let late = format!("no answer within {LOOKUP_WITHIN:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, late))
+    })?;
+    if found.addresses.is_empty() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "it has no address"));
     }
     Ok(found)

@@ -1,16 +1,19 @@
 //! One address of a peer: its connections, what it has to do, how it has been doing.
 
+mod view;
+
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::uri::Authority;
-use metrics::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::view::Failures;
+pub(crate) use self::view::View;
 use crate::breaker::Breaker;
 use crate::outcome::Outcome;
 use crate::pick::ewma::{DECAY, PeakEwma};
@@ -32,7 +35,9 @@ pub(crate) struct Endpoint {
     address: SocketAddr,
     authority: Option<Authority>,
     pending: AtomicUsize,
+    calls: AtomicU64,
     record: Mutex<Record>,
+    failures: Failures,
     breaker: Breaker,
     lines: Mutex<Vec<Arc<Line>>>,
     failed: Mutex<Option<(u64, Arc<Trouble>)>>,
@@ -40,8 +45,6 @@ pub(crate) struct Endpoint {
     pub(crate) nudge: Notify,
     /// Cancelled when the address is no longer one of the peer's.
     pub(crate) gone: CancellationToken,
-    /// Made by its first pick, and kept.
-    pub(crate) picks: OnceLock<Counter>,
 }
 
 #[derive(Debug)]
@@ -57,13 +60,14 @@ impl Endpoint {
             address,
             authority: address.to_string().parse().ok(),
             pending: AtomicUsize::new(0),
+            calls: AtomicU64::new(0),
             record: Mutex::new(Record::new(now)),
+            failures: Failures::default(),
             breaker: Breaker::default(),
             lines: Mutex::default(),
             failed: Mutex::default(),
             nudge: Notify::new(),
             gone: CancellationToken::new(),
-            picks: OnceLock::new(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Endpoint {
     /// Counts a call in.
     pub(crate) fn enter(&self) {
         self.pending.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a call out.
@@ -102,15 +107,26 @@ impl Endpoint {
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Notes how long a call took and how it ended.
-    pub(crate) fn observe(&self, latency: Duration, outcome: Outcome) {
+    /// Notes how long a call took and how it ended; whether that ejected it.
+    pub(crate) fn observe(&self, latency: Duration, outcome: Outcome) -> bool {
         let now = Instant::now();
+        self.learn(latency, outcome, now);
+        self.breaker.record(now, outcome)
+    }
+
+    /// The same of a call that was to find out whether it works again.
+    pub(crate) fn observe_probe(&self, latency: Duration, outcome: Outcome) -> bool {
+        let now = Instant::now();
+        self.learn(latency, outcome, now);
+        self.breaker.probed(now, outcome)
+    }
+
+    fn learn(&self, latency: Duration, outcome: Outcome, now: Instant) {
         match outcome {
             Outcome::Ok | Outcome::CallerError => lock(&self.record).observe(latency, now),
             Outcome::Failure => lock(&self.record).observe(latency.max(PENALTY), now),
             Outcome::NeverProcessed => {}
         }
-        self.breaker.record(now, outcome);
     }
 
     /// Notes how long an answer has let its caller wait so far: it can only be slower than that.
@@ -167,6 +183,7 @@ impl Endpoint {
 
     /// Notes why it cannot be reached, as number `turn` of the pool's troubles.
     pub(crate) fn failed(&self, turn: u64, trouble: Trouble) {
+        self.note_failure(trouble.to_string());
         *lock(&self.failed) = Some((turn, Arc::new(trouble)));
     }
 

@@ -5,10 +5,16 @@ use std::fmt;
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, ErrorInfo, StatusExt};
+use tracing::warn;
 
 /// The `domain` of every `ErrorInfo`.
 pub const DOMAIN: &str = "paymesh";
+/// Whom a client could not call; in the metadata of every fault of its transport.
+pub(crate) const TARGET: &str = "target";
+
+// How soon a caller may ask again where nobody said it.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The few ways a call fails; each is one gRPC code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +100,13 @@ impl Fault {
         Self::new(ErrorKind::Invalid, "INVALID_ARGUMENT", message).field(field, description)
     }
 
+    /// What a caller is told of trouble behind the service that it calls: come back in a second,
+    /// and nothing of who has which trouble.
+    pub fn peer_unavailable() -> Self {
+        let message = "a service behind this one cannot be reached";
+        Self::new(ErrorKind::Unavailable, "PEER_UNAVAILABLE", message).retry_after(SOON)
+    }
+
     /// Adds a field that is wrong (`BadRequest`).
     pub fn field(mut self, field: &str, description: &str) -> Self {
         self.details
@@ -175,6 +188,48 @@ pub fn retry_after_of(status: &Status) -> Option<Duration> {
         .and_then(|info| info.retry_delay)
 }
 
+/// What a service answers its own caller when a service behind it answered this. What is about the
+/// request goes on as it is. What is between services (nobody there, a certificate, who may call
+/// whom, a fault within) is logged here whole, and told as [`Fault::peer_unavailable`].
+pub fn relayed(status: Status) -> Status {
+    let info = status.get_details_error_info();
+    if !is_between_services(status.code(), info.as_ref()) {
+        return status;
+    }
+    let (code, said) = (reason_for(status.code()), status.message());
+    let (reason, facts) = info
+        .map(|info| (info.reason, info.metadata))
+        .unwrap_or_default();
+    warn!(
+        code,
+        reason,
+        said,
+        ?facts,
+        "a service behind this one failed"
+    );
+    let fault = Fault::peer_unavailable();
+    match retry_after_of(&status) {
+        Some(delay) => fault.retry_after(delay).into(),
+        None => fault.into(),
+    }
+}
+
+fn is_between_services(code: Code, info: Option<&ErrorInfo>) -> bool {
+    let by_transport = info.is_some_and(|info| info.metadata.contains_key(TARGET));
+    by_transport
+        || match code {
+            Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unknown
+            | Code::DataLoss => true,
+            // Where no service of ours has said why, something on the way did.
+            Code::Unavailable => info.is_none(),
+            _ => false,
+        }
+}
+
 /// A status made by code that knows no reasons (tonic's own) gets its code's name as reason.
 pub(crate) fn with_reason(status: Status) -> Status {
     if status.code() == Code::Ok || !status.details().is_empty() {
@@ -188,6 +243,12 @@ pub(crate) fn with_reason(status: Status) -> Status {
         details,
         status.metadata().clone(),
     )
+}
+
+/// The code of that name, as in `UNAVAILABLE`.
+pub fn code_named(name: &str) -> Option<Code> {
+    let mut all = (0..17).map(Code::from_i32);
+    all.find(|code| reason_for(*code) == name)
 }
 
 pub(crate) fn reason_for(code: Code) -> &'static str {
@@ -213,65 +274,4 @@ pub(crate) fn reason_for(code: Code) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_detail_survives_the_wire() {
-        let fault = Fault::invalid("shop_id", "must be positive, e.g. 42")
-            .field("amount", "must be at least 1 fen")
-            .with("shop-id", -3)
-            .precondition("STATUS", "orders/W1", "is PAID")
-            .retry_after(Duration::from_millis(1500));
-        assert_eq!(fault.kind(), ErrorKind::Invalid);
-        let http = Status::from(fault).into_http::<()>();
-        let status = Status::from_header_map(http.headers()).unwrap();
-
-        assert_eq!(status.code(), Code::InvalidArgument);
-        assert_eq!(status.message(), "shop_id: must be positive, e.g. 42");
-        assert_eq!(reason_of(&status).as_deref(), Some("INVALID_ARGUMENT"));
-        assert_eq!(retry_after_of(&status), Some(Duration::from_millis(1500)));
-        let details = status.get_error_details();
-        let info = details.error_info().unwrap();
-        assert_eq!(
-            (info.domain.as_str(), info.metadata["shop-id"].as_str()),
-            ("paymesh", "-3")
-        );
-        let fields: Vec<_> = details
-            .bad_request()
-            .unwrap()
-            .field_violations
-            .iter()
-            .collect();
-        assert_eq!(fields[0].field, "shop_id");
-        assert_eq!(fields[1].description, "must be at least 1 fen");
-        let broken = &details.precondition_failure().unwrap().violations[0];
-        assert_eq!(
-            (broken.r#type.as_str(), broken.subject.as_str()),
-            ("STATUS", "orders/W1")
-        );
-    }
-
-    #[test]
-    fn a_status_without_details_gets_a_reason_and_keeps_its_code() {
-        let status = with_reason(Status::out_of_range("too long"));
-        assert_eq!(status.code(), Code::OutOfRange);
-        assert_eq!(reason_of(&status).as_deref(), Some("OUT_OF_RANGE"));
-
-        let told = Status::from(Fault::new(ErrorKind::NotFound, "ORDER_NOT_ACCEPTED", "no"));
-        assert_eq!(
-            reason_of(&with_reason(told)).as_deref(),
-            Some("ORDER_NOT_ACCEPTED")
-        );
-    }
-
-    #[test]
-    fn a_status_of_strangers_has_no_reason() {
-        assert_eq!(reason_of(&Status::internal("boom")), None);
-        let garbled = Status::with_details(Code::Internal, "x", bytes::Bytes::from_static(b"\xff"));
-        assert_eq!(
-            (reason_of(&garbled), retry_after_of(&garbled)),
-            (None, None)
-        );
-    }
-}
+mod tests;

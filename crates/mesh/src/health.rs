@@ -3,11 +3,13 @@
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
+use proto::mesh::v1::explain_service_server::SERVICE_NAME as EXPLAIN;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
+use crate::directory::Directory;
 use crate::error::{ErrorKind, Fault};
 use crate::lifecycle::{Lifecycle, Phase};
 
@@ -15,15 +17,30 @@ use crate::lifecycle::{Lifecycle, Phase};
 pub(crate) struct FromLifecycle {
     lifecycle: Lifecycle,
     names: Vec<&'static str>,
+    /// What others serve in the process, where it answers for them too.
+    directory: Directory,
 }
 
 impl FromLifecycle {
     pub(crate) fn server(lifecycle: Lifecycle, names: Vec<&'static str>) -> HealthServer<Self> {
-        HealthServer::new(Self { lifecycle, names })
+        HealthServer::new(Self {
+            lifecycle,
+            names,
+            directory: Directory::default(),
+        })
+    }
+
+    /// For all servers of a process, on a port that needs no identity.
+    pub(crate) fn of_process(lifecycle: Lifecycle, directory: Directory) -> HealthServer<Self> {
+        HealthServer::new(Self {
+            lifecycle,
+            names: vec![EXPLAIN],
+            directory,
+        })
     }
 
     fn knows(&self, name: &str) -> bool {
-        name.is_empty() || self.names.contains(&name)
+        name.is_empty() || self.names.contains(&name) || self.directory.serves(name)
     }
 }
 

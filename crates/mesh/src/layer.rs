@@ -1,9 +1,12 @@
 //! What a layer is here: something done around the rest of a stack.
 //! Services of a stack are always ready; waiting happens within the call, under its deadline.
 
+pub(crate) mod authorise;
 pub(crate) mod bulkhead;
 pub(crate) mod caller_rate;
 pub(crate) mod deadline;
+#[cfg(feature = "faults")]
+pub(crate) mod fault;
 pub(crate) mod in_flight;
 pub(crate) mod limit;
 pub(crate) mod load_shed;
@@ -17,10 +20,12 @@ pub(crate) mod trace;
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
+use http::HeaderValue;
 use http_body::Frame;
 use tonic::Status;
 use tonic::body::Body;
@@ -91,21 +96,33 @@ impl<P: Pattern, S: Rest> Rest for Wrapped<P, S> {
     }
 }
 
-/// All layers as one service, copied once for a call.
+/// All layers as one service. Its copies, of which servers make one a call, share them; a call
+/// takes one of its own.
 #[derive(Clone)]
-pub(crate) struct Stack<R>(pub(crate) R);
+pub(crate) struct Stack(Arc<dyn Fn(Call) -> Answering + Send + Sync>);
 
-impl<R: Rest> Service<Call> for Stack<R> {
+type Answering = BoxFuture<'static, Result<Reply, Infallible>>;
+
+impl Stack {
+    pub(crate) fn new<P: Pattern, S: Rest>(layers: Wrapped<P, S>) -> Self {
+        Self(Arc::new(move |call| {
+            let Wrapped { pattern, rest } = layers.clone();
+            pattern.around(call, rest).map(Ok).boxed()
+        }))
+    }
+}
+
+impl Service<Call> for Stack {
     type Response = Reply;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Reply, Infallible>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
-        self.0.clone().run(call).map(Ok).boxed()
+        (self.0)(call)
     }
 }
 
@@ -117,6 +134,13 @@ pub(crate) fn reply(status: impl Into<Status>) -> Reply {
 /// The end of an answer that had begun, as a server writes it.
 pub(crate) fn trailers(status: impl Into<Status>) -> Frame<Bytes> {
     Frame::trailers(status.into().into_http::<()>().into_parts().0.headers)
+}
+
+/// A header that differs from call to call: kept out of the connection's table of known headers,
+/// where it would only drive out those that come again.
+pub(crate) fn unlike_others(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 /// What polling a body gives.
@@ -170,5 +194,47 @@ pub(crate) mod testing {
             Ok(body) => Status::from_header_map(body.trailers().unwrap()).unwrap(),
             Err(status) => status,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{call, service};
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts how often it is copied.
+    struct Copied(Arc<AtomicUsize>);
+
+    impl Clone for Copied {
+        fn clone(&self) -> Self {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Self(self.0.clone())
+        }
+    }
+
+    impl Pattern for Copied {
+        fn around<R: Rest>(
+            self,
+            call: Call,
+            rest: R,
+        ) -> impl Future<Output = Reply> + Send + 'static {
+            rest.run(call)
+        }
+    }
+
+    #[tokio::test]
+    async fn copies_of_a_stack_share_its_layers_and_a_call_copies_them_once() {
+        let copies = Arc::new(AtomicUsize::new(0));
+        let layer = Around(Copied(copies.clone()));
+        let rest = service(|_| async { reply(Status::ok("")) });
+        let mut stack = Stack::new(layer.layer(layer.layer(rest)));
+        copies.store(0, Ordering::Relaxed);
+        for _ in 0..10 {
+            stack = stack.clone();
+        }
+        assert_eq!(copies.load(Ordering::Relaxed), 0);
+        let Ok(_) = stack.call(call("/x/Y")).await;
+        assert_eq!(copies.load(Ordering::Relaxed), 2, "one of each layer");
     }
 }

@@ -7,34 +7,59 @@ mod budget;
 pub mod client;
 pub mod context;
 mod criticality;
+mod directory;
 mod discover;
 mod endpoint;
 pub mod error;
+mod explain;
 mod health;
 mod incoming;
 mod layer;
 pub mod lifecycle;
+mod linger;
+#[cfg(test)]
+mod logged;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod outcome;
+mod peer;
 mod pick;
 pub mod policy;
 mod pool;
+mod seldom;
 pub mod server;
+mod silence;
+mod span;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;
 mod transport;
+pub mod web;
 
 pub use client::{Client, ClientSettings, TargetError};
 pub use context::Context;
 pub use criticality::Criticality;
-pub use discover::{Resolve, SystemResolver};
-pub use error::{ErrorKind, Fault, reason_of, retry_after_of};
-pub use incoming::Incoming;
+pub use directory::Directory;
+#[cfg(feature = "kubernetes")]
+pub use discover::kubernetes::Cluster;
+pub use discover::{DnsResolver, Family, Resolve, Resolved, SystemResolver};
+pub use error::{ErrorKind, Fault, reason_of, relayed, retry_after_of};
+pub use explain::Explain;
+pub use layer::authorise::{CallerPolicy, CallerPolicyError};
 pub use layer::bulkhead::BulkheadLimits;
 pub use layer::caller_rate::{CallerRates, Rate};
+#[cfg(feature = "faults")]
+pub use layer::fault::Injection;
 pub use layer::limit::Limits;
 pub use lifecycle::Lifecycle;
+pub use peer::Peer;
 pub use pick::Pick;
-pub use policy::{MaxAttempts, MethodPolicy, Policies, PolicyError, ServiceConfigError};
+pub use policy::{
+    MaxAttempts, MethodPolicy, Policies, PolicyError, PolicyFile, PolicyFileError,
+    ServiceConfigError,
+};
 pub use server::{Drained, ServeError, Server, ServerSettings};
+pub use span::{Span, SpanKind, Spans};
 pub use telemetry::{LogFormat, init_logs, install_metrics};
+pub use tls::{IdentityError, SpiffeId, Tls, TlsError, TlsSettings, TlsView};
 pub use trace::TraceContext;

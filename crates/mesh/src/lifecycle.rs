@@ -134,6 +134,12 @@ impl Lifecycle {
         Err(left)
     }
 
+    /// Whether all tasks but the one that asks have ended, and the process waits for it.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn is_last(&self) -> bool {
+        self.0.tasks.is_closed() && self.0.tasks.len() <= 1
+    }
+
     fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, usize>> {
         self.0
             .running

@@ -61,15 +61,35 @@ impl Wish {
     }
 }
 
+/// An endpoint that was picked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    pub(crate) endpoint: &'a Arc<Endpoint>,
+    /// No other is better: it gets the call whatever its breaker says.
+    pub(crate) last_resort: bool,
+}
+
+impl<'a> Choice<'a> {
+    fn of(endpoint: &'a Arc<Endpoint>, fitness: Fitness) -> Self {
+        Self {
+            endpoint,
+            last_resort: fitness <= Fitness::Ejected,
+        }
+    }
+}
+
 /// Picks one of the endpoints; none when none is ready.
 pub(crate) fn choose<'a>(
     how: Pick,
     ids: &dyn Ids,
     endpoints: &'a [Arc<Endpoint>],
     wish: Wish,
-) -> Option<&'a Arc<Endpoint>> {
+) -> Option<Choice<'a>> {
     if let [only] = endpoints {
-        return only.has_room().then_some(only);
+        return only.has_room().then_some(Choice {
+            endpoint: only,
+            last_resort: true,
+        });
     }
     match how {
         Pick::LeastLoaded => p2c::choose(ids, endpoints, wish),
@@ -77,7 +97,11 @@ pub(crate) fn choose<'a>(
             let fit = |endpoint: &&Arc<Endpoint>| wish.fitness(endpoint);
             // The first of the best: `max_by_key` alone would take the last.
             let best = endpoints.iter().rev().max_by_key(fit)?;
-            (fit(&best) > Fitness::Unready).then_some(best)
+            let fitness = fit(&best);
+            (fitness > Fitness::Unready).then(|| Choice::of(best, fitness))
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,34 +1,51 @@
 //! How each method is to be called: the method options of the `.proto` files, and above them a
-//! service config. `callers` are read and checked here, but not acted on yet.
+//! service config, which may be a file that is read again while calls run.
 
+mod file;
+mod option;
 mod retry;
 mod service_config;
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use prost_reflect::prost::DecodeError;
-use prost_reflect::{DescriptorError, DescriptorPool, ExtensionDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorError, DescriptorPool};
 use thiserror::Error;
+use tracing::warn;
 
+use self::file::Followed;
+pub(crate) use self::file::RELOADS;
+pub use self::file::{PolicyFile, PolicyFileError};
+use self::option::read_methods;
 pub use self::retry::{Codes, RetryPolicy, RetryThrottling};
 use self::service_config::ServiceConfig;
 pub use self::service_config::ServiceConfigError;
+use crate::criticality::Criticality;
+use crate::layer::Call;
 use crate::layer::metrics::Meters;
 
 /// The deadline of a call for which nobody set one.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
-const EXTENSION: &str = "paymesh.mesh.v1.policy";
-
-/// The policies of all methods; cheap to clone.
+/// The policies of all methods; cheap to clone, and clones are reloaded together.
 #[derive(Debug, Clone)]
-pub struct Policies(Arc<Table>);
+pub struct Policies(Arc<Shared>);
 
 #[derive(Debug)]
-struct Table {
+struct Shared {
     descriptors: Vec<u8>,
+    /// What stands when no file says anything else.
+    base: Arc<Table>,
+    now: ArcSwap<Table>,
+    followed: Mutex<Followed>,
+}
+
+/// A method keeps its place and its meters, whatever is said about it.
+#[derive(Debug)]
+struct Table {
     methods: HashMap<String, Arc<Method>>,
     unknown: Arc<Method>,
     throttling: Option<RetryThrottling>,
@@ -45,8 +62,11 @@ pub struct MethodPolicy {
     pub retry: RetryPolicy,
     /// Whether calling twice does no more than calling once.
     pub idempotent: bool,
-    /// Names of services and roles that may call; not acted on yet.
+    /// Names of services and roles that may call, where callers prove who they are: `*` is
+    /// everybody, none is nobody.
     pub callers: Vec<String>,
+    /// How much a call matters whose caller does not say; none: ordinary, and not handed on.
+    pub criticality: Option<Criticality>,
 }
 
 /// On a request's extensions: no more attempts than this, whatever the method's policy says.
@@ -61,14 +81,34 @@ pub(crate) struct Method {
     pub(crate) name: Arc<str>,
     pub(crate) kind: &'static str,
     pub(crate) policy: MethodPolicy,
+    pub(crate) origin: Origin,
     /// Its place among all methods; that of all unknown ones comes last.
     pub(crate) place: usize,
     /// A stream without a policy (health's Watch, reflection) lasts as long as its caller likes.
     pub(crate) endless: bool,
     /// Its meters where it is served.
-    pub(crate) served: OnceLock<Meters>,
+    pub(crate) served: Arc<OnceLock<Meters>>,
     /// Its meters where it is called.
-    pub(crate) called: OnceLock<Meters>,
+    pub(crate) called: Arc<OnceLock<Meters>>,
+    /// Its meters where it is called, attempt by attempt.
+    pub(crate) tried: Arc<OnceLock<Meters>>,
+}
+
+/// Where the values of a policy come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Origin {
+    pub(crate) timeout: Source,
+    /// Of the attempts and all about them.
+    pub(crate) retry: Source,
+}
+
+/// Who says a value; each stands above those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Source {
+    #[default]
+    Default,
+    MethodOption,
+    ServiceConfig,
 }
 
 /// Why descriptors cannot be used.
@@ -101,6 +141,7 @@ impl Default for MethodPolicy {
             retry: RetryPolicy::default(),
             idempotent: false,
             callers: Vec::new(),
+            criticality: None,
         }
     }
 }
@@ -119,30 +160,29 @@ impl Policies {
         }
         read_methods(&own, &mut methods)?;
         let unknown = Arc::new(Method::unknown(methods.len()));
-        Ok(Self(Arc::new(Table {
-            descriptors: descriptors.to_vec(),
+        let table = Table {
             methods,
             unknown,
             throttling: None,
-        })))
+        };
+        Ok(Self::over(descriptors.to_vec(), table))
+    }
+
+    fn over(descriptors: Vec<u8>, table: Table) -> Self {
+        let base = Arc::new(table);
+        Self(Arc::new(Shared {
+            descriptors,
+            now: ArcSwap::new(Arc::clone(&base)),
+            base,
+            followed: Mutex::default(),
+        }))
     }
 
     /// The same under a gRPC service config (`methodConfig`, `retryThrottling`), as JSON: what
     /// it says stands above the method options.
     pub fn with_service_config(&self, json: &str) -> Result<Self, ServiceConfigError> {
-        let config = ServiceConfig::read(json)?;
-        let table = &*self.0;
-        config.check(table.methods.values().map(|method| &**method))?;
-        let under = |method: &Arc<Method>| Arc::new(method.with(config.applied(method)));
-        let methods = table.methods.iter();
-        Ok(Self(Arc::new(Table {
-            descriptors: table.descriptors.clone(),
-            methods: methods
-                .map(|(path, method)| (path.clone(), under(method)))
-                .collect(),
-            unknown: under(&table.unknown),
-            throttling: config.throttling.or(table.throttling),
-        })))
+        let table = self.0.base.under(json)?;
+        Ok(Self::over(self.0.descriptors.clone(), table))
     }
 
     /// The policy of a method by its path, e.g. `/paymesh.trade.v1.TradeService/PayOrder`;
@@ -151,21 +191,67 @@ impl Policies {
         self.method(path).policy.clone()
     }
 
-    pub(crate) fn method(&self, path: &str) -> &Arc<Method> {
-        self.0.methods.get(path).unwrap_or(&self.0.unknown)
+    pub(crate) fn method(&self, path: &str) -> Arc<Method> {
+        let table = self.0.now.load();
+        Arc::clone(table.methods.get(path).unwrap_or(&table.unknown))
+    }
+
+    /// Looks a call's method up, once: all that is below sees the same policy, whatever is
+    /// reloaded meanwhile.
+    pub(crate) fn pin(&self, call: &mut Call) -> Arc<Method> {
+        let method = self.method(call.uri().path());
+        call.extensions_mut().insert(Arc::clone(&method));
+        method
+    }
+
+    /// The method a call was pinned to.
+    pub(crate) fn method_of(&self, call: &Call) -> Arc<Method> {
+        let pinned = call.extensions().get::<Arc<Method>>();
+        pinned.map_or_else(|| self.method(call.uri().path()), Arc::clone)
+    }
+
+    /// All methods that are known, by their paths.
+    pub(crate) fn methods(&self) -> Vec<(String, Arc<Method>)> {
+        let table = self.0.now.load();
+        let known = table.methods.iter();
+        let mut known: Vec<_> = known
+            .map(|(path, method)| (path.clone(), Arc::clone(method)))
+            .collect();
+        known.sort_by(|(one, _), (other, _)| one.cmp(other));
+        known
     }
 
     pub(crate) fn throttling(&self) -> Option<RetryThrottling> {
-        self.0.throttling
+        self.0.now.load().throttling
     }
 
     /// How many places methods have.
     pub(crate) fn places(&self) -> usize {
-        self.0.methods.len() + 1
+        self.0.base.methods.len() + 1
     }
 
     pub(crate) fn descriptors(&self) -> &[u8] {
         &self.0.descriptors
+    }
+}
+
+impl Table {
+    /// The same under a service config.
+    fn under(&self, json: &str) -> Result<Self, ServiceConfigError> {
+        let config = ServiceConfig::read(json)?;
+        config.check(self.methods.values().map(|method| &**method))?;
+        if !config.unheeded.is_empty() {
+            warn!(fields = ?config.unheeded, "the service config says what the mesh does not act on");
+        }
+        let under = |method: &Arc<Method>| Arc::new(config.applied(method));
+        let methods = self.methods.iter();
+        Ok(Self {
+            methods: methods
+                .map(|(path, method)| (path.clone(), under(method)))
+                .collect(),
+            unknown: under(&self.unknown),
+            throttling: config.throttling.or(self.throttling),
+        })
     }
 }
 
@@ -178,22 +264,26 @@ impl Method {
             name: "unknown".into(),
             kind: "unary",
             policy: MethodPolicy::default(),
+            origin: Origin::default(),
             endless: false,
-            served: OnceLock::new(),
-            called: OnceLock::new(),
+            served: Arc::default(),
+            called: Arc::default(),
+            tried: Arc::default(),
         }
     }
 
-    fn with(&self, policy: MethodPolicy) -> Self {
+    fn with(&self, policy: MethodPolicy, origin: Origin) -> Self {
         Self {
             service: self.service.clone(),
             name: self.name.clone(),
             kind: self.kind,
             policy,
+            origin,
             place: self.place,
             endless: self.endless,
-            served: OnceLock::new(),
-            called: OnceLock::new(),
+            served: Arc::clone(&self.served),
+            called: Arc::clone(&self.called),
+            tried: Arc::clone(&self.tried),
         }
     }
 
@@ -201,90 +291,6 @@ impl Method {
     pub(crate) fn takes_stream(&self) -> bool {
         matches!(self.kind, "client_stream" | "bidi_stream")
     }
-}
-
-fn read_methods(
-    pool: &DescriptorPool,
-    methods: &mut HashMap<String, Arc<Method>>,
-) -> Result<(), PolicyError> {
-    let extension = pool.get_extension_by_name(EXTENSION);
-    for method in pool
-        .services()
-        .flat_map(|service| service.methods().collect::<Vec<_>>())
-    {
-        let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-        let policy = extension
-            .as_ref()
-            .map(|option| read_policy(&method, option, &path));
-        let policy = policy.transpose()?.flatten();
-        let read = Method {
-            service: method.parent_service().full_name().into(),
-            name: method.name().into(),
-            kind: kind(&method),
-            place: methods.len(),
-            endless: policy.is_none() && method.is_server_streaming(),
-            policy: policy.unwrap_or_default(),
-            served: OnceLock::new(),
-            called: OnceLock::new(),
-        };
-        methods.insert(path, Arc::new(read));
-    }
-    Ok(())
-}
-
-fn kind(method: &MethodDescriptor) -> &'static str {
-    match (method.is_client_streaming(), method.is_server_streaming()) {
-        (false, false) => "unary",
-        (true, false) => "client_stream",
-        (false, true) => "server_stream",
-        (true, true) => "bidi_stream",
-    }
-}
-
-fn read_policy(
-    method: &MethodDescriptor,
-    extension: &ExtensionDescriptor,
-    path: &str,
-) -> Result<Option<MethodPolicy>, PolicyError> {
-    let options = method.options();
-    if !options.has_extension(extension) {
-        return Ok(None);
-    }
-    let value = options.get_extension(extension);
-    let Some(message) = value.as_message() else {
-        return Ok(None);
-    };
-    let option: proto::mesh::v1::MethodPolicy =
-        message
-            .transcode_to()
-            .map_err(|source| PolicyError::Option {
-                method: path.to_owned(),
-                source,
-            })?;
-    let level = options.get_field_by_name("idempotency_level");
-    let level = level.and_then(|level| level.as_enum_number());
-    let policy = MethodPolicy {
-        timeout: timeout(&option, path)?,
-        max_attempts: option.max_attempts.max(1),
-        retry: RetryPolicy::default(),
-        idempotent: level.is_some_and(|level| level != 0),
-        callers: option.callers,
-    };
-    if policy.max_attempts > 1 && !policy.idempotent {
-        return Err(PolicyError::NotIdempotent(path.to_owned()));
-    }
-    Ok(Some(policy))
-}
-
-fn timeout(option: &proto::mesh::v1::MethodPolicy, path: &str) -> Result<Duration, PolicyError> {
-    let Some(timeout) = option.timeout else {
-        return Ok(DEFAULT_TIMEOUT);
-    };
-    let timeout = Duration::try_from(timeout).unwrap_or_default();
-    if timeout.is_zero() {
-        return Err(PolicyError::Timeout(path.to_owned()));
-    }
-    Ok(timeout)
 }
 
 #[cfg(test)]
@@ -302,15 +308,13 @@ mod tests {
         assert_eq!(policy.max_attempts, 1);
         assert!(policy.idempotent);
         assert_eq!(policy.callers, ["client"]);
+        assert_eq!(policy.criticality, Some(Criticality::Critical));
     }
 
     #[test]
     fn every_method_of_ours_has_a_policy() {
-        let table = policies().0;
-        let own = table
-            .methods
-            .values()
-            .filter(|method| method.service.starts_with("paymesh."));
+        let methods = policies().methods().into_iter().map(|(_, method)| method);
+        let own = methods.filter(|method| method.service.starts_with("paymesh."));
         let without: Vec<_> = own
             .filter(|method| method.policy.callers.is_empty())
             .collect();
@@ -322,6 +326,25 @@ mod tests {
         let policies = policies();
         assert_eq!(policies.of("/no.Such/Method"), MethodPolicy::default());
         assert_eq!(&*policies.method("/no.Such/Other").service, "unknown");
+    }
+
+    #[test]
+    fn a_call_that_is_passed_on_is_settled_anew() {
+        let policies = policies();
+        let mut call = Call::default();
+        let mut settled = |path: &str| {
+            *call.uri_mut() = path.parse().unwrap();
+            policies.pin(&mut call);
+            policies.method_of(&call).name.to_string()
+        };
+        assert_eq!(
+            settled("/paymesh.trade.v1.TradeService/PayOrder"),
+            "PayOrder"
+        );
+        assert_eq!(
+            settled("/paymesh.trade.v1.TradeService/GetOrder"),
+            "GetOrder"
+        );
     }
 
     #[test]

@@ -5,15 +5,19 @@ pub(crate) mod connection;
 pub(crate) mod dial;
 pub(crate) mod meters;
 mod queue;
+#[cfg(test)]
+mod tests;
 pub(crate) mod ticket;
+mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use seam::Ids;
 use seam::net::Net;
 use tokio::sync::Notify;
@@ -22,13 +26,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
 
 use self::dial::{Keeper, Trouble};
-use self::meters::PoolMeters;
+use self::meters::{Counts, PoolMeters};
 use self::queue::{Place, Queue};
 use self::ticket::Ticket;
+use crate::breaker::Gate;
 use crate::client::ClientSettings;
-use crate::discover::{Audience, DiscoverError, Discovery, Target};
+#[cfg(feature = "kubernetes")]
+use crate::discover::kubernetes::Reach;
+use crate::discover::{Audience, DiscoverError, Discovery, Seen, Target};
 use crate::endpoint::{Endpoint, lock};
-use crate::pick::{Pick, Wish, choose};
+use crate::outcome::Outcome;
+use crate::pick::{Choice, Pick, Wish, choose};
+use crate::tls::Security;
 
 // So that who waits here is told why, before whoever stands above ends the call without knowing.
 const LAST_MOMENT: Duration = Duration::from_millis(2);
@@ -44,11 +53,15 @@ pub(crate) struct Pool {
 pub(crate) struct Shared {
     target: Arc<str>,
     net: Arc<dyn Net>,
+    security: Option<Security>,
     ids: Arc<dyn Ids>,
     pick: Pick,
     connect_timeout: Duration,
     most_lines: usize,
-    endpoints: RwLock<Arc<[Arc<Endpoint>]>>,
+    endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
+    /// Those that are no longer among them, and may still have calls.
+    leaving: Mutex<Vec<Weak<Endpoint>>>,
+    discovery: Seen,
     queue: Queue,
     /// Wakes discovery: a connection was lost or refused.
     trouble: Notify,
@@ -72,14 +85,24 @@ impl Pool {
     /// Within a tokio runtime; begins to discover and to dial at once.
     pub(crate) fn new(settings: &ClientSettings, target: Target, net: Arc<dyn Net>) -> Self {
         let stop = CancellationToken::new();
+        let discovery = Discovery::new(target, Arc::clone(&settings.resolver), settings.refresh);
+        #[cfg(feature = "kubernetes")]
+        let discovery = discovery.reaching(Reach {
+            cluster: settings.cluster.clone(),
+            net: Arc::clone(&net),
+            ids: Arc::clone(&settings.ids),
+        });
         let shared = Arc::new(Shared {
             target: settings.target.as_str().into(),
             net,
+            security: Security::of(settings),
             ids: Arc::clone(&settings.ids),
             pick: settings.pick,
             connect_timeout: settings.connect_timeout,
             most_lines: settings.connections.max(1),
-            endpoints: RwLock::new(Arc::new([])),
+            endpoints: ArcSwap::default(),
+            leaving: Mutex::default(),
+            discovery: discovery.seen(),
             queue: Queue::default(),
             trouble: Notify::new(),
             turn: AtomicU64::new(0),
@@ -87,7 +110,6 @@ impl Pool {
             stop: stop.clone(),
             meters: PoolMeters::new(settings),
         });
-        let discovery = Discovery::new(target, Arc::clone(&settings.resolver), settings.refresh);
         let audience = InTasks(Arc::clone(&shared));
         let guard = Arc::new(stop.clone().drop_guard());
         tokio::spawn(async move {
@@ -97,6 +119,11 @@ impl Pool {
             shared,
             _stop: guard,
         }
+    }
+
+    /// For whoever explains it; it does not keep the connections.
+    pub(crate) fn shared(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.shared)
     }
 
     /// A stream of a connection of the best endpoint; waits for one until the deadline.
@@ -112,42 +139,65 @@ impl Pool {
         {
             return Ok(ticket);
         }
-        shared.meters.waited();
-        let Some(place) = shared.queue.enter() else {
+        let waited = shared.wait_until(avoid, deadline).await;
+        if let Err(refusal) = &waited {
+            shared.meters.unsent(refusal);
+        }
+        waited
+    }
+}
+
+impl Shared {
+    async fn wait_until(
+        self: &Arc<Self>,
+        avoid: Option<SocketAddr>,
+        deadline: Option<Instant>,
+    ) -> Result<Ticket, Refusal> {
+        let Some(place) = self.queue.enter() else {
             return Err(Refusal::QueueFull);
         };
-        let turn = shared.turn.load(Ordering::Acquire);
-        let waiting = shared.wait(place, avoid, turn);
+        let _timed = self.meters.waits();
+        let turn = self.turn.load(Ordering::Acquire);
+        let waiting = self.wait(place, avoid, turn);
         let Some(deadline) = deadline else {
             return waiting.await;
         };
         let last_moment = deadline.checked_sub(LAST_MOMENT).unwrap_or(deadline);
         let waited = timeout_at(last_moment, waiting).await;
-        waited.unwrap_or_else(|_| Err(shared.in_vain()))
+        waited.unwrap_or_else(|_| Err(self.in_vain()))
     }
-}
 
-impl Shared {
-    fn endpoints(&self) -> Arc<[Arc<Endpoint>]> {
-        let endpoints = self
-            .endpoints
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&endpoints)
+    fn endpoints(&self) -> Guard<Arc<Vec<Arc<Endpoint>>>> {
+        self.endpoints.load()
     }
 
     fn pick(self: &Arc<Self>, avoid: Option<SocketAddr>) -> Option<Ticket> {
         let endpoints = self.endpoints();
         let now = Instant::now();
-        // Others pick too: what had room a moment ago may be full.
-        for _ in 0..=endpoints.len() {
-            let wish = Wish { avoid, now };
-            let endpoint = choose(self.pick, &*self.ids, &endpoints, wish)?;
-            if let Some(line) = endpoint.take() {
-                return Some(Ticket::new(self, endpoint, line, now));
+        let wish = Wish { avoid, now };
+        // Others pick too: what had room a moment ago may be full, what was to be probed may be
+        // under probe.
+        for left in (0..=endpoints.len()).rev() {
+            let choice = choose(self.pick, &*self.ids, &endpoints, wish)?;
+            if let Some(ticket) = self.take(choice, wish, left == 0) {
+                return Some(ticket);
             }
         }
         None
+    }
+
+    /// A stream of what was picked, and its probe if that is due; none when somebody else was
+    /// quicker, unless this is the `last` try: then only a stream is needed.
+    fn take(self: &Arc<Self>, choice: Choice<'_>, wish: Wish, last: bool) -> Option<Ticket> {
+        let endpoint = choice.endpoint;
+        let line = endpoint.take()?;
+        let gate = endpoint.breaker().allows(wish.now);
+        if gate == Gate::Open && !choice.last_resort && !last {
+            line.release();
+            self.freed();
+            return None;
+        }
+        Some(Ticket::new(self, endpoint, (line, gate), wish))
     }
 
     async fn wait(
@@ -157,6 +207,7 @@ impl Shared {
         since: u64,
     ) -> Result<Ticket, Refusal> {
         let mut may_go = place.first;
+        self.hurry();
         loop {
             let mut turn = std::pin::pin!(self.queue.turns().notified());
             turn.as_mut().enable();
@@ -166,7 +217,6 @@ impl Shared {
             if let Some(trouble) = self.hopeless(since) {
                 return Err(Refusal::Unreachable(trouble));
             }
-            self.hurry();
             turn.await;
             may_go = true;
         }
@@ -205,7 +255,12 @@ impl Shared {
                 .as_ref()
                 .map(|(_, why)| Arc::clone(why))
         });
-        Refusal::Unreachable(known.unwrap_or_else(|| Arc::new(Trouble::Unknown)))
+        let unknown = if endpoints.is_empty() {
+            Trouble::Unknown
+        } else {
+            Trouble::Dialling
+        };
+        Refusal::Unreachable(known.unwrap_or_else(|| Arc::new(unknown)))
     }
 
     /// A call waits: who pauses before a dial or a lookup may pause for less long.
@@ -248,30 +303,43 @@ impl Shared {
         self.meters.dialled(worked);
     }
 
-    /// Shows how many connections there are.
+    /// Shows what a call's end did to its endpoint's breaker.
+    fn judged(&self, outcome: Outcome, (probe, ejected): (bool, bool)) {
+        if ejected {
+            self.meters.ejected();
+        }
+        if probe && outcome != Outcome::NeverProcessed {
+            self.meters.probed(outcome != Outcome::Failure);
+        }
+        if probe || ejected {
+            self.counted();
+        }
+    }
+
+    /// Shows how many endpoints and connections there are.
     fn counted(&self) {
         let endpoints = self.endpoints();
-        let lines = endpoints
-            .iter()
-            .map(|endpoint| endpoint.lines().len())
-            .sum();
-        self.meters.connections(lines);
+        let known: &[_] = if self.stop.is_cancelled() {
+            &[]
+        } else {
+            &endpoints
+        };
+        self.meters.counted(Counts::of(known, Instant::now()));
     }
 
     /// Takes in a new set: those that stay keep their connections and their record.
     fn replace(&self, addresses: &BTreeSet<SocketAddr>) -> Vec<Arc<Endpoint>> {
-        let mut endpoints = self
-            .endpoints
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        // Nobody else puts a set in: discovery tells of one after the other.
+        let endpoints = self.endpoints();
         let now = Instant::now();
         let (stay, gone): (Vec<_>, Vec<_>) = endpoints
             .iter()
             .cloned()
             .partition(|endpoint| addresses.contains(&endpoint.address()));
-        for endpoint in gone {
+        for endpoint in &gone {
             endpoint.gone.cancel();
         }
+        self.leaving(&gone);
         let is_new = |address: &&SocketAddr| stay.iter().all(|old| old.address() != **address);
         let new: Vec<_> = addresses
             .iter()
@@ -284,7 +352,7 @@ impl Shared {
             .collect();
         let mut all = [stay, new.clone()].concat();
         all.sort_by_key(|endpoint| endpoint.address());
-        *endpoints = all.into();
+        self.endpoints.store(Arc::new(all));
         new
     }
 }
@@ -295,6 +363,8 @@ struct InTasks(Arc<Shared>);
 impl Audience for InTasks {
     fn found(&self, addresses: Vec<SocketAddr>) {
         let shared = &self.0;
+        shared.meters.discovered(true);
+        *lock(&shared.undiscovered) = None;
         for endpoint in shared.replace(&addresses.into_iter().collect()) {
             debug!(peer = %shared.target, address = %endpoint.address(), "endpoint");
             tokio::spawn(
@@ -305,10 +375,12 @@ impl Audience for InTasks {
                 .run(),
             );
         }
+        shared.counted();
         shared.queue.all();
     }
 
     fn failed(&self, error: DiscoverError) {
+        self.0.meters.discovered(false);
         warn!(peer = %self.0.target, %error, "discovery failed");
         let trouble = Arc::new(Trouble::Discover(error));
         *lock(&self.0.undiscovered) = Some((self.0.next_turn(), trouble));

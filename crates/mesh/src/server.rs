@@ -13,14 +13,17 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tonic::service::Routes;
-use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 use tracing::{info, warn};
 
+use crate::directory::{Directory, Serving};
 use crate::health::FromLifecycle;
 use crate::incoming::Incoming;
+use crate::layer::authorise::{Authorise, CallerPolicy};
 use crate::layer::caller_rate::{CallerRate, CallerRates};
 use crate::layer::deadline::ServerDeadline;
+#[cfg(feature = "faults")]
+use crate::layer::fault::{Inject, Injection};
 use crate::layer::in_flight::InFlight;
 use crate::layer::limit::Limits;
 use crate::layer::load_shed::LoadShed;
@@ -32,6 +35,8 @@ use crate::layer::trace::ServerTrace;
 use crate::layer::{Around, Bottom, Call, Reply, Stack};
 use crate::lifecycle::Lifecycle;
 use crate::policy::Policies;
+use crate::span::{SpanKind, Spans};
+use crate::tls::Tls;
 
 /// Counts calls that a drain had to abort.
 pub(crate) const DRAIN_ABORTED: &str = "mesh_drain_aborted_total";
@@ -40,6 +45,9 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(5);
 // Callers whose time is over reset their streams; that is no attack.
 const PENDING_RESETS: usize = 1024;
+// Who is there was proved when the connection began: after this long it has to be proved anew, also
+// by those whose certificate has ended before. Calls are let end first, however long they take.
+const PROVED_FOR: Duration = Duration::from_hours(1);
 // For GOAWAY to be heard and the last answers to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -58,8 +66,19 @@ pub struct ServerSettings {
     pub limits: Limits,
     /// How often each caller may call; nobody is limited.
     pub rates: CallerRates,
+    /// Our certificate, and whose are believed; none: callers are not authenticated.
+    pub tls: Option<Tls>,
+    /// Who may call, with TLS, where it is not as the methods' options say; as they say.
+    pub callers: CallerPolicy,
     /// Where trace and span ids come from.
     pub ids: Arc<dyn Ids>,
+    /// Where the spans of its calls go; nowhere.
+    pub spans: Spans,
+    /// Where explain finds it; in a directory of its own.
+    pub directory: Directory,
+    /// What goes wrong on purpose; nothing.
+    #[cfg(feature = "faults")]
+    pub faults: Vec<Injection>,
 }
 
 impl ServerSettings {
@@ -72,7 +91,13 @@ impl ServerSettings {
             reflection: true,
             limits: Limits::default(),
             rates: CallerRates::default(),
+            tls: None,
+            callers: CallerPolicy::default(),
             ids: Arc::new(SystemIds),
+            spans: Spans::default(),
+            directory: Directory::default(),
+            #[cfg(feature = "faults")]
+            faults: Vec::new(),
         }
     }
 }
@@ -147,20 +172,39 @@ impl Server {
             names,
         } = self;
         let routes = with_reflection(routes, &settings, &policies, &names)?;
-        let routes = routes.add_service(FromLifecycle::server(lifecycle.clone(), names));
+        let routes = routes.add_service(FromLifecycle::server(lifecycle.clone(), names.clone()));
         let calls = InFlight::new(policies.clone(), lifecycle.token());
-        let stack = stack(routes, &settings, policies, calls.clone());
+        let entry = settings.directory.serving(Serving {
+            name: settings.name,
+            address: listener.address().to_string(),
+            services: names,
+            lifecycle: lifecycle.clone(),
+            calls: calls.clone(),
+            shed: LoadShed::new(&settings.limits, policies.clone()),
+            rates: settings.rates.clone(),
+            callers: settings.callers.clone(),
+        });
+        settings.directory.identified(settings.tls.as_ref());
+        let stack = stack(routes, &settings, policies, &entry);
         info!(service = settings.name, address = %listener.address(), "serving");
 
         let closed = CancellationToken::new();
         let close = close_after(lifecycle, settings.discovery_lag, closed.clone());
-        let incoming = Incoming(listener).into_stream();
-        let mut serving = pin!(tonic_server().serve_with_incoming_shutdown(stack, incoming, close));
+        if settings.tls.is_none() {
+            warn!(
+                service = settings.name,
+                "callers are not authenticated: TLS is not configured"
+            );
+        }
+        let incoming = Incoming::new(listener).into_stream(settings.tls.clone());
+        let server = tonic_server(settings.tls.is_some());
+        let mut serving = pin!(server.serve_with_incoming_shutdown(stack, incoming, close));
         let over = async {
             closed.cancelled().await;
             tokio::time::sleep(settings.drain).await;
         };
         tokio::select! {
+            biased;
             ended = &mut serving => {
                 ended?;
                 info!(service = settings.name, "drained");
@@ -188,37 +232,56 @@ impl fmt::Debug for Server {
 }
 
 /// What stands between the wire and the handlers, outermost first.
-fn stack(
-    routes: Routes,
-    settings: &ServerSettings,
-    policies: Policies,
-    calls: InFlight,
-) -> BoxCloneSyncService<Call, Reply, Infallible> {
+fn stack(routes: Routes, settings: &ServerSettings, policies: Policies, entry: &Serving) -> Stack {
     let stack = ServiceBuilder::new()
         // First, so that everything below logs under the call's trace.
-        .layer(Around(ServerTrace(settings.ids.clone())))
+        .layer(Around(ServerTrace { ids: settings.ids.clone(), policies: policies.clone() }))
         // Counts every outcome, refusals and panics included.
-        .layer(Around(Metrics { names: SERVER, policies: policies.clone() }))
+        .layer(Around(metrics(settings, &policies)))
         // A drain waits for whatever got this far.
-        .layer(Around(calls))
+        .layer(Around(entry.calls.clone()))
+        // Turns away who may not call at all; with TLS, who that is has been proved.
+        .layer(Around(Authorise::new(settings.tls.is_some(), &settings.callers, policies.clone())))
         // Turns away who asks too often, before it takes anybody's place.
         .layer(Around(CallerRate::new(&settings.rates, policies.clone())))
         // Holds a place until the answer ends; when they run out, the least important go first.
-        .layer(Around(LoadShed::new(&settings.limits, policies.clone())))
+        .layer(Around(entry.shed.clone()))
         // Refuses work whose time is over, ends what lasts too long, hands on what is left.
         .layer(Around(ServerDeadline(policies.clone())))
         // No error leaves without a reason.
         .layer(Around(Reason))
         // A long message is refused before anybody buffers it.
         .layer(Around(MessageCap))
+        // As if the handler were slow or failed; able to only in development builds.
+        .layer(faults(settings, &policies))
         // Innermost: a panic is the handler's answer, and everything above stays whole.
         .layer(Around(PanicGuard(policies)))
         .service(Bottom(routes.prepare()));
-    BoxCloneSyncService::new(Stack(stack))
+    Stack::new(stack)
 }
 
-fn tonic_server() -> tonic::transport::Server {
-    tonic::transport::Server::builder()
+fn metrics(settings: &ServerSettings, policies: &Policies) -> Metrics {
+    let metrics = Metrics::new(SERVER, policies.clone());
+    metrics.with(SpanKind::Server, settings.name, &settings.spans)
+}
+
+#[cfg(feature = "faults")]
+fn faults(settings: &ServerSettings, policies: &Policies) -> Around<Inject> {
+    let ids = Arc::clone(&settings.ids);
+    Around(Inject::new(&settings.faults, policies.clone(), ids))
+}
+
+#[cfg(not(feature = "faults"))]
+fn faults(_: &ServerSettings, _: &Policies) -> tower::layer::util::Identity {
+    tower::layer::util::Identity::new()
+}
+
+fn tonic_server(proved: bool) -> tonic::transport::Server {
+    let mut server = tonic::transport::Server::builder();
+    if proved {
+        server = server.max_connection_age(PROVED_FOR);
+    }
+    server
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(PING_EVERY))
         .http2_keepalive_timeout(Some(PONG_WITHIN))
@@ -234,6 +297,15 @@ fn with_reflection(
     if !settings.reflection {
         return Ok(routes);
     }
+    Ok(reflected(routes, policies, names)?)
+}
+
+/// The same routes with both reflections, for these services.
+pub(crate) fn reflected(
+    routes: Routes,
+    policies: &Policies,
+    names: &[&'static str],
+) -> Result<Routes, tonic_reflection::server::Error> {
     // Shows what is served here, not all that the descriptors know.
     let builder = || {
         let files = tonic_reflection::server::Builder::configure()

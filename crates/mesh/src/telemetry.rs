@@ -1,23 +1,14 @@
 //! Logs to stderr and metrics to be scraped, each set up once per process.
 
+mod describe;
+
 use std::io::{IsTerminal, stderr};
 use std::sync::{Mutex, PoisonError};
 
-use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
-
-use crate::layer::bulkhead::REFUSED;
-use crate::layer::limit::IN_FLIGHT;
-use crate::layer::load_shed::SHED;
-use crate::layer::metrics::{CLIENT, Names, SERVER};
-use crate::layer::panic_guard::PANICS;
-use crate::layer::retry::FAILED;
-use crate::lifecycle::TASK_PANICS;
-use crate::pool::meters::{CONNECTIONS, DIALS, PICKS, WAITED};
-use crate::server::DRAIN_ABORTED;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,43 +76,9 @@ pub fn install_metrics() -> Result<PrometheusHandle, TelemetryError> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZES)?
         .install_recorder()?;
-    describe();
+    describe::describe();
     *installed = Some(handle.clone());
     Ok(handle)
-}
-
-fn describe() {
-    for (
-        Names {
-            started,
-            handled,
-            seconds,
-            ..
-        },
-        side,
-    ) in [(SERVER, "server"), (CLIENT, "client")]
-    {
-        describe_counter!(*started, format!("RPCs started on the {side}"));
-        describe_counter!(*handled, format!("RPCs completed on the {side}, by code"));
-        describe_histogram!(
-            *seconds,
-            format!("Seconds an RPC took on the {side}, to its end")
-        );
-    }
-    describe_counter!(FAILED, "Attempts that failed, by what was then done");
-    describe_counter!(REFUSED, "RPCs for which a client's bulkhead had no place");
-    describe_gauge!(CONNECTIONS, "Connections that are open");
-    describe_counter!(DIALS, "Dials, by what came of them");
-    describe_counter!(PICKS, "RPCs sent, by endpoint");
-    describe_counter!(WAITED, "RPCs that had to wait for a connection or a stream");
-    describe_counter!(SHED, "RPCs refused unseen: overload, or a caller's rate");
-    describe_gauge!(IN_FLIGHT, "RPCs that hold a place on the server, by limit");
-    describe_counter!(PANICS, "Handlers that panicked");
-    describe_counter!(TASK_PANICS, "Background tasks that panicked");
-    describe_counter!(
-        DRAIN_ABORTED,
-        "Calls still in flight when a drain's time was over"
-    );
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use seam::Ids;
 pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
+    /// The step above this one; none for the first.
+    parent: Option<u64>,
     flags: u8,
     state: Option<HeaderValue>,
 }
@@ -22,6 +24,7 @@ impl TraceContext {
         Self {
             trace_id: trace_id.max(1),
             span_id: span(ids),
+            parent: None,
             flags: SAMPLED,
             state: None,
         }
@@ -31,6 +34,7 @@ impl TraceContext {
     pub fn child(&self, ids: &dyn Ids) -> Self {
         Self {
             span_id: span(ids),
+            parent: Some(self.span_id),
             ..self.clone()
         }
     }
@@ -48,6 +52,7 @@ impl TraceContext {
         valid.then_some(Self {
             trace_id,
             span_id,
+            parent: None,
             flags: flags & SAMPLED,
             state: None,
         })
@@ -65,16 +70,57 @@ impl TraceContext {
 
     /// 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
-        format!("{:032x}", self.trace_id)
+        let mut text = String::with_capacity(32);
+        push_hex(&mut text, &self.trace_bytes());
+        text
+    }
+
+    /// The trace's id, as bytes.
+    pub fn trace_bytes(&self) -> [u8; 16] {
+        self.trace_id.to_be_bytes()
+    }
+
+    /// This step's id, as bytes.
+    pub fn span_bytes(&self) -> [u8; 8] {
+        self.span_id.to_be_bytes()
+    }
+
+    /// The id of the step above this one, as bytes; none for the first.
+    pub fn parent_bytes(&self) -> Option<[u8; 8]> {
+        self.parent.map(u64::to_be_bytes)
+    }
+
+    /// Whether its spans are wanted: whoever began the trace decides.
+    pub fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    /// The same step, seen as one of `parent`'s; itself when that is of another trace.
+    pub(crate) fn under(self, parent: &Self) -> Self {
+        let related = self.trace_id == parent.trace_id && self.span_id != parent.span_id;
+        Self {
+            parent: related.then_some(parent.span_id),
+            ..self
+        }
     }
 
     /// The `traceparent` header's text.
     pub fn traceparent(&self) -> String {
-        format!(
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace_id, self.span_id, self.flags
-        )
+        let mut text = String::with_capacity(55);
+        text.push_str("00-");
+        push_hex(&mut text, &self.trace_bytes());
+        text.push('-');
+        push_hex(&mut text, &self.span_bytes());
+        text.push('-');
+        push_hex(&mut text, &[self.flags]);
+        text
     }
+}
+
+// Each call writes three of them, and formatting is slow.
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    text.extend(halves.filter_map(|half| char::from_digit(half.into(), 16)));
 }
 
 fn span(ids: &dyn Ids) -> u64 {

@@ -2,25 +2,28 @@
 //! connections, and what becomes of it is told as a status.
 //! Nothing outside this file and the pool knows which transport it is.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Uri, header};
-use http_body_util::BodyExt;
+use http::{HeaderValue, StatusCode, Uri, header};
+use hyper::body::Incoming;
 use seam::net::Net;
 use tokio::time::Instant;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::client::{ClientSettings, TargetError};
+use crate::context::Context;
 use crate::discover::Target;
-use crate::error::{ErrorKind, Fault};
-use crate::layer::deadline::requested;
-use crate::layer::retry::{Avoid, Served};
+use crate::error::{DOMAIN, ErrorKind, Fault, TARGET, reason_for};
+use crate::layer::deadline;
+use crate::layer::retry::{Avoid, Crowded, Served};
 use crate::layer::{Call, Reply, Rest, reply};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, code_of};
 use crate::policy::Policies;
 use crate::pool::connection::protocol_error;
 use crate::pool::ticket::{Held, Ticket};
@@ -40,6 +43,7 @@ pub(crate) struct Transport {
 /// What a call says about both ends.
 struct Peer {
     target: String,
+    scheme: Scheme,
     /// By what name the peer is called; else by its address.
     authority: Option<Authority>,
     agent: HeaderValue,
@@ -52,11 +56,19 @@ impl Transport {
         net: Arc<dyn Net>,
         policies: Policies,
     ) -> Result<Self, TargetError> {
-        let malformed = || TargetError(settings.target.clone());
+        let malformed = || TargetError::Malformed(settings.target.clone());
         let target = Target::parse(&settings.target).ok_or_else(malformed)?;
+        if !target.is_supported() {
+            return Err(TargetError::NoKubernetes(settings.target.clone()));
+        }
         let agent = format!("paymesh-{}/{}", settings.caller, env!("CARGO_PKG_VERSION"));
         let peer = Peer {
             target: settings.target.clone(),
+            scheme: if settings.tls.is_some() {
+                Scheme::HTTPS
+            } else {
+                Scheme::HTTP
+            },
             authority: target.authority(),
             agent: HeaderValue::try_from(agent).map_err(|_| malformed())?,
         };
@@ -68,14 +80,15 @@ impl Transport {
         })
     }
 
+    /// The connections below it.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     async fn send(self, mut call: Call) -> Reply {
-        let deadline = requested(call.headers()).map(|left| Instant::now() + left);
+        let deadline = Context::deadline_at_hand();
         let avoid = call.extensions().get().map(|Avoid(address)| *address);
-        let streams = self
-            .policies
-            .method(call.uri().path())
-            .kind
-            .ends_with("stream");
+        let streams = self.policies.method_of(&call).kind.ends_with("stream");
         for _ in 0..SENDINGS {
             let mut ticket = match self.pool.ticket(avoid, deadline).await {
                 Ok(ticket) => ticket,
@@ -83,8 +96,9 @@ impl Transport {
             };
             ticket.due(deadline);
             self.peer.address(&mut call, ticket.authority());
+            tell_time(&mut call, deadline);
             match ticket.sender().try_send_request(call).await {
-                Ok(answer) => return self.peer.answer(answer.map(Body::new), ticket, streams),
+                Ok(answer) => return self.peer.answer(answer, ticket, streams),
                 Err(mut error) => match error.take_message() {
                     // The connection ended before it was sent.
                     Some(unsent) => {
@@ -111,7 +125,7 @@ impl Rest for Transport {
 impl Peer {
     fn address(&self, call: &mut Call, endpoint: Option<&Authority>) {
         let mut parts = std::mem::take(call.uri_mut()).into_parts();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(self.scheme.clone());
         parts.authority = self.authority.as_ref().or(endpoint).cloned();
         if let Ok(uri) = Uri::from_parts(parts) {
             *call.uri_mut() = uri;
@@ -120,27 +134,54 @@ impl Peer {
         agent.or_insert_with(|| self.agent.clone());
     }
 
-    fn answer(self: &Arc<Self>, mut answer: Reply, mut ticket: Ticket, streams: bool) -> Reply {
+    fn answer(
+        self: &Arc<Self>,
+        answer: http::Response<Incoming>,
+        mut ticket: Ticket,
+        streams: bool,
+    ) -> Reply {
         let address = ticket.address();
+        let (head, body) = answer.into_parts();
+        let mut answer = self.understood(Reply::from_parts(head, Body::empty()), address);
         answer.extensions_mut().insert(Served(address));
-        // One that ended with its headers is over.
-        if http_body::Body::is_end_stream(answer.body()) {
-            ticket.record(Outcome::of(&answer).unwrap_or(Outcome::Failure));
-            return answer;
-        }
-        if streams && let Some(outcome @ Outcome::Failure) = Outcome::of(&answer) {
-            ticket.record(outcome);
+        let over = http_body::Body::is_end_stream(&body);
+        let outcome = Outcome::of(&answer).or(over.then_some(Outcome::Failure));
+        if let Some(outcome) = outcome {
+            told(&answer, &mut ticket, outcome);
+            // What follows an error is not for us: a page for people, or nothing.
+            if over || outcome != Outcome::Ok {
+                return answer;
+            }
         }
         let peer = Arc::clone(self);
         // A peer's own errors come as trailers; an error of the body is the connection's.
-        answer.map(|body| {
-            let body = body.map_err(move |error| Status::from(peer.lost_during(&error, address).0));
-            Body::new(Held::new(Body::new(body), ticket, streams))
-        })
+        let told = move |error| Status::from(peer.lost_during(&error, address).0);
+        answer.map(|_| Body::new(Held::new((body, told), ticket, streams)))
+    }
+
+    /// The same in gRPC's words, where something between us and the peer has answered.
+    fn understood(&self, answer: Reply, address: SocketAddr) -> Reply {
+        let status = answer.status();
+        if status == StatusCode::OK || answer.headers().contains_key(Status::GRPC_STATUS) {
+            return answer;
+        }
+        let code = code_of(&answer).unwrap_or(Code::Unknown);
+        let message = format!(
+            "{} answered HTTP {status} and no gRPC: {address}",
+            self.target
+        );
+        let facts = [
+            (TARGET, self.target.clone()),
+            ("address", address.to_string()),
+        ];
+        let facts: HashMap<_, _> = facts.map(|(key, fact)| (key.to_owned(), fact)).into();
+        let details = ErrorDetails::with_error_info("NOT_GRPC", DOMAIN, facts);
+        reply(Status::with_error_details(code, message, details))
     }
 
     fn lost(&self, error: &(dyn Error + 'static), mut ticket: Ticket) -> Reply {
         let (fault, outcome) = self.lost_during(error, ticket.address());
+        ticket.because("the connection was lost");
         ticket.record(outcome);
         let mut answer = outcome.mark(reply(fault));
         answer.extensions_mut().insert(Served(ticket.address()));
@@ -176,25 +217,47 @@ impl Peer {
     }
 
     fn refused(&self, refusal: &Refusal) -> Reply {
-        let fault = match refusal {
+        match refusal {
             Refusal::QueueFull => {
-                self.fault("QUEUE_FULL", "too many calls wait for a connection", None)
+                let what = "too many calls wait for a connection";
+                let fault = self.fault("QUEUE_FULL", what, None);
+                let mut answer = Outcome::NeverProcessed.mark(reply(fault));
+                answer.extensions_mut().insert(Crowded);
+                answer
             }
             Refusal::Unreachable(trouble) => {
                 let what = format!("cannot be reached: {trouble}");
-                self.fault("PEER_UNAVAILABLE", &what, trouble.address())
+                let fault = self.fault("PEER_UNAVAILABLE", &what, trouble.address());
+                Outcome::NeverProcessed.mark(reply(fault))
             }
-        };
-        Outcome::NeverProcessed.mark(reply(fault))
+        }
     }
 
     fn fault(&self, reason: &'static str, what: &str, address: Option<SocketAddr>) -> Fault {
         let message = format!("{} {what}", self.target);
-        let fault =
-            Fault::new(ErrorKind::Unavailable, reason, message).with("target", &self.target);
+        let fault = Fault::new(ErrorKind::Unavailable, reason, message).with(TARGET, &self.target);
         match address {
             Some(address) => fault.with("address", address),
             None => fault,
         }
     }
+}
+
+// What is left of it now: it may have waited, above and for a connection.
+fn tell_time(call: &mut Call, deadline: Option<Instant>) {
+    if let Some(deadline) = deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let told = deadline::written(left);
+        call.headers_mut().insert(deadline::HEADER, told);
+    }
+}
+
+// What the answer's headers say about the call's end.
+fn told(answer: &Reply, ticket: &mut Ticket, outcome: Outcome) {
+    if outcome == Outcome::Failure
+        && let Some(code) = code_of(answer)
+    {
+        ticket.because(reason_for(code));
+    }
+    ticket.record(outcome);
 }

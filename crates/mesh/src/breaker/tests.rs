@@ -74,7 +74,7 @@ fn after_its_time_one_call_finds_out_and_lets_all_back_in() {
         (breaker.gate(back), breaker.allows(back)),
         (Gate::Open, Gate::Open)
     );
-    breaker.record(back, Outcome::CallerError);
+    breaker.probed(back, Outcome::CallerError);
     assert_eq!(breaker.allows(back), Gate::Closed);
 }
 
@@ -103,7 +103,7 @@ fn each_failed_probe_doubles_the_time_up_to_a_minute() {
         let back = now + Duration::from_secs(seconds);
         assert_eq!(breaker.allows(back - MILLI), Gate::Open, "{seconds}");
         assert_eq!(breaker.allows(back), Gate::Probe, "{seconds}");
-        assert!(breaker.record(back, Outcome::Failure));
+        assert!(breaker.probed(back, Outcome::Failure));
         now = back;
     }
 }
@@ -115,7 +115,7 @@ fn who_comes_back_and_fails_soon_goes_for_longer_and_later_begins_anew() {
         let breaker = ejected(now);
         let back = now + SHORTEST;
         assert_eq!(breaker.allows(back), Gate::Probe);
-        breaker.record(back, Outcome::Ok);
+        breaker.probed(back, Outcome::Ok);
         assert!(fail(&breaker, IN_A_ROW, back + well_for));
         let again = back + well_for + Duration::from_secs(away);
         assert_eq!(breaker.gate(again - MILLI), Gate::Open);
@@ -129,7 +129,7 @@ fn a_probe_that_was_never_sent_or_never_ends_is_made_again() {
     let breaker = ejected(now);
     let back = now + SHORTEST;
     assert_eq!(breaker.allows(back), Gate::Probe);
-    breaker.record(back, Outcome::NeverProcessed);
+    breaker.probed(back, Outcome::NeverProcessed);
     assert_eq!(breaker.allows(back), Gate::Probe);
     assert_eq!(breaker.allows(back + SHORTEST - MILLI), Gate::Open);
     assert_eq!(breaker.allows(back + SHORTEST), Gate::Probe);
@@ -145,30 +145,56 @@ fn what_was_sent_before_the_ejection_changes_nothing() {
     assert_eq!(breaker.allows(now + SHORTEST), Gate::Probe);
 }
 
+#[test]
+fn only_the_probe_finds_out_whether_it_works_again() {
+    let now = Instant::now();
+    for early in [
+        Outcome::Ok,
+        Outcome::CallerError,
+        Outcome::Failure,
+        Outcome::NeverProcessed,
+    ] {
+        let breaker = ejected(now);
+        let back = now + SHORTEST;
+        assert_eq!(breaker.allows(back), Gate::Probe);
+        // Sent before the ejection, or in spite of it.
+        assert!(!breaker.record(back + MILLI, early), "{early:?}");
+        assert_eq!(breaker.allows(back + MILLI), Gate::Open, "{early:?}");
+        let still = Standing::Probing(SHORTEST);
+        assert_eq!(breaker.view(back).standing, still, "{early:?}");
+        breaker.probed(back + MILLI, Outcome::Ok);
+        assert_eq!(breaker.allows(back + MILLI), Gate::Closed, "{early:?}");
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Wait(u64),
     Ask,
     End(Outcome),
+    /// Of the probe, if one was sent.
+    Probed(Outcome),
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let outcome = prop_oneof![
+        4 => Just(Outcome::Failure),
+        1 => Just(Outcome::Ok),
+        1 => Just(Outcome::CallerError),
+        1 => Just(Outcome::NeverProcessed),
+    ];
     prop_oneof![
         (0u64..3_000).prop_map(Step::Wait),
         Just(Step::Ask),
-        prop_oneof![
-            4 => Just(Outcome::Failure),
-            1 => Just(Outcome::Ok),
-            1 => Just(Outcome::CallerError),
-            1 => Just(Outcome::NeverProcessed),
-        ]
-        .prop_map(Step::End),
+        outcome.clone().prop_map(Step::End),
+        outcome.prop_map(Step::Probed),
     ]
 }
 
 proptest! {
     /// Whatever happens: an ejection lasts a second to a minute, nobody is let through within
-    /// it, and between two probes there is an outcome or a second.
+    /// it, between two probes there is an outcome or a second, and only a probe's good end
+    /// lets everybody back in.
     #[test]
     fn nobody_gets_through_an_ejection(steps in prop::collection::vec(step(), 0..400)) {
         let breaker = Breaker::default();
@@ -192,13 +218,19 @@ proptest! {
                 },
                 Step::End(outcome) => {
                     if breaker.record(now, outcome) {
-                        prop_assert_eq!(outcome, Outcome::Failure);
-                        (ejected_at, probe_at) = (Some(now), None);
-                    } else if probe_at.take().is_some() && outcome != Outcome::NeverProcessed {
-                        // A probe's good end lets everybody back in.
-                        ejected_at = None;
+                        prop_assert!(outcome == Outcome::Failure && ejected_at.is_none());
+                        ejected_at = Some(now);
                     }
                 }
+                Step::Probed(_) if probe_at.take().is_none() => {}
+                Step::Probed(outcome) => match (breaker.probed(now, outcome), outcome) {
+                    (true, outcome) => {
+                        prop_assert_eq!(outcome, Outcome::Failure);
+                        ejected_at = Some(now);
+                    }
+                    (false, Outcome::NeverProcessed) => {}
+                    (false, _) => ejected_at = None,
+                },
             }
         }
     }

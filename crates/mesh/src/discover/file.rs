@@ -1,5 +1,5 @@
-//! Addresses from a file, one a line, read again at an interval. A file with a malformed line is
-//! not believed at all: it may be half written.
+//! Addresses from a file, one a line, read again at an interval. A file with a malformed line,
+//! or without any, is not believed at all: it may be half written.
 
 use std::path::Path;
 
@@ -13,10 +13,15 @@ pub(super) async fn read(path: &Path) -> Result<Vec<HostPort>, DiscoverError> {
         path: shown(),
         source,
     })?;
-    parse(&text).map_err(|line| DiscoverError::Line {
+    let names = parse(&text).map_err(|line| DiscoverError::Line {
         path: shown(),
         line,
-    })
+    })?;
+    // No wish to call nobody: it is being written.
+    if names.is_empty() {
+        return Err(DiscoverError::Empty { path: shown() });
+    }
+    Ok(names)
 }
 
 fn parse(text: &str) -> Result<Vec<HostPort>, String> {

@@ -25,6 +25,9 @@ fn a_target_is_a_name_a_list_or_a_file() {
         Target::parse("file:///etc/peers"),
         Some(Target::File("/etc/peers".into()))
     );
+    let service = Target::parse("kubernetes:///trade.pay:grpc").unwrap();
+    assert!(matches!(&service, Target::Kubernetes(service) if service.host() == "trade.pay"));
+    assert_eq!(service.authority().unwrap(), "trade.pay");
     for text in [
         "",
         "trade",
@@ -41,6 +44,9 @@ fn a_target_is_a_name_a_list_or_a_file() {
         "static:///a:1,b",
         "file:///",
         "file://peers",
+        "kubernetes:///",
+        "kubernetes:///trade",
+        "kubernetes://trade.pay:grpc",
     ] {
         assert_eq!(Target::parse(text), None, "{text}");
     }
@@ -49,19 +55,29 @@ fn a_target_is_a_name_a_list_or_a_file() {
 /// A resolver that says what a test lets it say.
 #[derive(Default)]
 struct Script {
-    answer: Mutex<Vec<SocketAddr>>,
+    answer: Mutex<Resolved>,
     fails: Mutex<bool>,
     asked: Mutex<Vec<Instant>>,
 }
 
 #[tonic::async_trait]
 impl Resolve for Script {
-    async fn resolve(&self, host: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+    async fn resolve(&self, host: &str, _: u16) -> io::Result<Resolved> {
         lock(&self.asked).push(Instant::now());
         if *lock(&self.fails) || host == "nobody" {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(lock(&self.answer).clone())
+    }
+}
+
+impl Script {
+    fn say(&self, ports: &[u16]) {
+        *lock(&self.answer) = addresses(ports).into();
+    }
+
+    fn asked(&self) -> usize {
+        lock(&self.asked).len()
     }
 }
 
@@ -111,7 +127,7 @@ fn begin(target: &str, script: &Arc<Script>) -> Arc<Heard> {
 
 fn saying(ports: &[u16]) -> Arc<Script> {
     let script = Arc::new(Script::default());
-    *lock(&script.answer) = addresses(ports);
+    script.say(ports);
     script
 }
 
@@ -121,7 +137,7 @@ async fn a_name_is_looked_up_at_an_interval_and_every_address_counts() {
     let heard = begin("trade:80", &script);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(heard.last(), addresses(&[1, 2]));
-    *lock(&script.answer) = addresses(&[3]);
+    script.say(&[3]);
     sleep(Duration::from_secs(28)).await;
     assert_eq!(heard.last(), addresses(&[1, 2]));
     sleep(Duration::from_secs(2)).await;
@@ -150,7 +166,7 @@ async fn a_resolver_that_fails_takes_nothing_away() {
     assert!(!lock(&heard.failed).is_empty());
     *lock(&script.fails) = false;
     // Nor does one that knows the name and no address.
-    lock(&script.answer).clear();
+    script.say(&[]);
     sleep(Duration::from_mins(10)).await;
     assert!(
         lock(&heard.found)
@@ -158,6 +174,124 @@ async fn a_resolver_that_fails_takes_nothing_away() {
             .all(|found| *found == addresses(&[1, 2]))
     );
     assert!(lock(&heard.failed)[0].starts_with("trade:80 cannot be resolved"));
+}
+
+/// When it was asked for the first time, and again and again, in milliseconds.
+fn times(script: &Script) -> Vec<u128> {
+    let asked = lock(&script.asked);
+    let first = asked[0];
+    let since = asked.iter().map(|at| at.duration_since(first).as_millis());
+    since.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_asked_for_again_when_its_time_is_over() {
+    for (ttl, every) in [(0, 1), (1, 1), (7, 7), (300, 30)] {
+        let script = saying(&[1]);
+        lock(&script.answer).ttl = Some(Duration::from_secs(ttl));
+        begin("trade:80", &script);
+        sleep(Duration::from_millis(100_500)).await;
+        let expected = (0..=100).step_by(every).map(|at| at * 1000);
+        let times = times(&script);
+        let close = |(asked, expected): (&u128, u128)| asked.abs_diff(expected) < 100;
+        assert!(times.iter().zip(expected).all(close), "{ttl}: {times:?}");
+        assert_eq!(times.len(), 100 / every + 1, "{ttl}: {times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shortest_time_of_a_list_counts() {
+    let script = saying(&[1]);
+    lock(&script.answer).ttl = Some(Duration::from_secs(5));
+    begin("static:///trade:1,10.0.0.1:2,rate:3", &script);
+    sleep(Duration::from_secs(52)).await;
+    assert_eq!(script.asked(), 22);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_tried_again_soon_and_then_less_often() {
+    let script = saying(&[1]);
+    *lock(&script.fails) = true;
+    let heard = begin("trade:80", &script);
+    sleep(Duration::from_secs(62)).await;
+    let expected = [0, 1, 3, 7, 15, 31, 61].map(|at| at * 1000);
+    let times = times(&script);
+    let close = |(asked, expected): (&u128, u128)| asked.abs_diff(expected) < 100;
+    assert_eq!(times.len(), expected.len(), "{times:?}");
+    assert!(times.iter().zip(expected).all(close), "{times:?}");
+    *lock(&script.fails) = false;
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(heard.last(), addresses(&[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_nobody_could_tell_about_keeps_what_was_known_of_it() {
+    let both = |port: u16| {
+        let old = [10, 0, 0, 1].into();
+        let new = [0xfd00, 0, 0, 0, 0, 0, 0, 1].into();
+        [old, new].map(|ip: IpAddr| SocketAddr::new(ip, port))
+    };
+    let script = saying(&[]);
+    lock(&script.answer).addresses = both(1).to_vec();
+    let heard = begin("trade:80", &script);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(heard.last(), both(1));
+    *lock(&script.answer) = Resolved {
+        untold: Some(Family::V6),
+        ..vec![both(2)[0]].into()
+    };
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(heard.last(), [both(2)[0], both(1)[1]]);
+    lock(&script.answer).untold = None;
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(heard.last(), [both(2)[0]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_can_be_told() {
+    let script = saying(&[1]);
+    let resolver: Arc<dyn Resolve> = script.clone();
+    let target = Target::parse("trade:80").unwrap();
+    let discovery = Discovery::new(target, resolver, Duration::from_secs(30));
+    let (seen, heard) = (discovery.seen(), Heard::default());
+    let before = seen.view();
+    assert_eq!((before.source, before.resolved), ("dns", None));
+    let begun = Instant::now();
+    let look = timeout(Duration::from_secs(1), discovery.run(&heard));
+    assert!(look.await.is_err());
+    let view = seen.view();
+    assert_eq!(view.resolved.map(|at| at - begun), Some(Duration::ZERO));
+    assert!(view.error.is_none());
+    *lock(&script.fails) = true;
+    let target = Target::parse("static:///trade:80").unwrap();
+    let discovery = Discovery::new(target, script, Duration::from_secs(30));
+    let seen = discovery.seen();
+    let look = timeout(Duration::from_secs(1), discovery.run(&heard));
+    assert!(look.await.is_err());
+    let (at, error) = seen.view().error.unwrap();
+    assert!(
+        at > begun && error.starts_with("trade:80 cannot be resolved"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_says_any_more_stands_and_is_not_found_again() {
+    let script = saying(&[1]);
+    let target = Target::parse("static:///trade:1,rate:1").unwrap();
+    let discovery = Discovery::new(target, script.clone(), Duration::from_secs(30));
+    let (seen, heard) = (discovery.seen(), Arc::new(Heard::default()));
+    let audience = heard.clone();
+    tokio::spawn(async move { discovery.run(&*audience).await });
+    sleep(Duration::from_secs(1)).await;
+    let found = (lock(&heard.found).len(), seen.view().resolved);
+    *lock(&script.fails) = true;
+    sleep(Duration::from_mins(5)).await;
+    assert!(lock(&heard.failed).len() > 5);
+    assert_eq!((lock(&heard.found).len(), seen.view().resolved), found);
+    *lock(&script.fails) = false;
+    sleep(Duration::from_mins(1)).await;
+    assert!(seen.view().resolved > found.1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,5 +334,13 @@ async fn a_file_is_read_again_and_a_broken_one_takes_nothing_away() {
     discovery.look(&*heard).await;
     assert_eq!(heard.last(), addresses(&[2]));
     assert!(!discovery.is_final());
+    for empty in ["", "# nobody yet\n"] {
+        let failed = lock(&heard.failed).len();
+        std::fs::write(&path, empty).unwrap();
+        discovery.look(&*heard).await;
+        let told = lock(&heard.failed)[failed..].join(", ");
+        assert!(told.contains("peers lists no address"), "{told}");
+        assert_eq!(heard.last(), addresses(&[2]));
+    }
     std::fs::remove_dir_all(directory).unwrap();
 }

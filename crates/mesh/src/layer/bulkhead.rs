@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -17,6 +19,10 @@ use crate::policy::{Method, Policies};
 
 /// Counts calls that found no place.
 pub(crate) const REFUSED: &str = "mesh_bulkhead_refused_total";
+/// Calls that hold one, until their answers end.
+pub(crate) const IN_FLIGHT: &str = "mesh_bulkhead_in_flight";
+/// How long calls waited for one, whatever came of it.
+pub(crate) const WAIT: &str = "mesh_bulkhead_wait_seconds";
 
 /// How many calls of one method a client may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,7 @@ struct Shared {
 struct Lane {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
+    taken: Gauge,
 }
 
 impl Bulkhead {
@@ -71,6 +78,11 @@ impl Bulkhead {
                     self.0.limits.at_once.min(Semaphore::MAX_PERMITS),
                 )),
                 waiting: AtomicUsize::new(0),
+                taken: metrics::gauge!(
+                    IN_FLIGHT,
+                    "grpc_service" => method.service.clone(),
+                    "grpc_method" => method.name.clone(),
+                ),
             })
         };
         Some(Arc::clone(lane.get_or_init(made)))
@@ -79,12 +91,34 @@ impl Bulkhead {
 
 impl Lane {
     /// A place, now or when one is free; none if too many wait already.
-    async fn place(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+    async fn place(self: Arc<Self>, most: usize, method: &Method) -> Option<Place> {
+        let permit = self.permit(most, method).await?;
+        self.taken.increment(1.0);
+        Some(Place {
+            lane: self,
+            _permit: permit,
+        })
+    }
+
+    async fn permit(&self, most: usize, method: &Method) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Some(place);
         }
         let _turn = Waiting::begin(&self.waiting, most)?;
+        let _timed = Timed(method, Instant::now());
         Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+}
+
+/// A place, given back when dropped.
+struct Place {
+    lane: Arc<Lane>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.lane.taken.decrement(1.0);
     }
 }
 
@@ -104,16 +138,31 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Shows how long a call waited, also one that was given up.
+struct Timed<'a>(&'a Method, Instant);
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        let Self(method, begun) = self;
+        metrics::histogram!(
+            WAIT,
+            "grpc_service" => method.service.clone(),
+            "grpc_method" => method.name.clone(),
+        )
+        .record(begun.elapsed());
+    }
+}
+
 impl Pattern for Bulkhead {
     fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.0.policies.method(call.uri().path()).clone();
+        let method = self.0.policies.method_of(&call);
         async move {
             // One that never ends would keep its place for ever.
             let lane = self.lane(&method).filter(|_| !method.endless);
             let Some(lane) = lane else {
                 return rest.run(call).await;
             };
-            let Some(place) = lane.place(self.0.limits.waiting).await else {
+            let Some(place) = lane.place(self.0.limits.waiting, &method).await else {
                 return reply(full(&method, self.0.limits));
             };
             let answer = rest.run(call).await;
@@ -142,7 +191,7 @@ fn full(method: &Method, limits: BulkheadLimits) -> Fault {
 }
 
 /// A body that keeps its place until it ends.
-struct Held(Option<(Body, OwnedSemaphorePermit)>);
+struct Held(Option<(Body, Place)>);
 
 impl http_body::Body for Held {
     type Data = Bytes;
@@ -178,6 +227,7 @@ mod tests {
     use crate::error::reason_of;
     use futures::FutureExt;
     use http_body_util::BodyExt;
+    use metrics_exporter_prometheus::PrometheusBuilder;
 
     const PATH: &str = "/paymesh.trade.v1.TradeService/GetOrder";
 
@@ -259,6 +309,31 @@ mod tests {
             let answer = bulkhead.clone().around(call(PATH), quick()).await;
             assert_eq!(ending(answer).await.code(), tonic::Code::Ok);
         }
+    }
+
+    #[tokio::test]
+    async fn places_taken_are_shown() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _shown = metrics::set_default_local_recorder(&recorder);
+        let shows = |taken: usize| {
+            let shown = recorder.handle().render();
+            let of = "grpc_service=\"paymesh.trade.v1.TradeService\",grpc_method=\"GetOrder\"";
+            let expected = format!("{IN_FLIGHT}{{{of}}} {taken}\n");
+            assert!(shown.contains(&expected), "{shown}");
+        };
+        let bulkhead = bulkhead(2, 1);
+        let streaming = service(|_| async { endless(vec![]) });
+        let answer = bulkhead.clone().around(call(PATH), streaming).await;
+        let mut held = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        assert!((&mut held).now_or_never().is_none());
+        let mut waits = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        assert!((&mut waits).now_or_never().is_none());
+        shows(2);
+        drop(answer);
+        assert!((&mut waits).now_or_never().is_none());
+        shows(2);
+        drop((held, waits));
+        shows(0);
     }
 
     #[tokio::test]

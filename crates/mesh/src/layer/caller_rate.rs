@@ -1,5 +1,5 @@
-//! So many calls a second for each caller, where it is configured. A caller is who it says it
-//! is, and else where it calls from.
+//! So many calls a second for each caller, where it is configured. A caller is who it has proved to
+//! be, without TLS who it says it is, and else where it calls from.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
@@ -18,12 +18,12 @@ use governor::{NotUntil, Quota, RateLimiter};
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
-use tonic::transport::server::TcpConnectInfo;
 
 use super::load_shed::{Shed, is_exempt, refused};
 use super::{Call, Pattern, Reply, Rest};
 use crate::context::Context;
 use crate::error::{ErrorKind, Fault};
+use crate::peer::Peer;
 use crate::policy::Policies;
 
 const CALLER: HeaderName = HeaderName::from_static("x-caller");
@@ -45,9 +45,11 @@ pub struct Rate {
 /// servers counts for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallerRates {
-    /// By the name a caller gives: `x-caller`, or what a client of the mesh says of itself.
+    /// By the name of a caller: the one it proves; without TLS the one it gives, by `x-caller` or
+    /// by what a client of the mesh says of itself.
     pub callers: BTreeMap<String, Rate>,
-    /// Everybody else: by address where the network tells it, together where it does not.
+    /// Everybody else: by the name that is proved; without TLS by address where the network tells
+    /// it, together where it does not.
     pub others: Option<Rate>,
 }
 
@@ -63,12 +65,18 @@ struct Shared {
 }
 
 type Named = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
-type ByAddress =
-    RateLimiter<Option<IpAddr>, HashMapStateStore<Option<IpAddr>>, Ticks, NoOpMiddleware<Duration>>;
+type EachOf<K> = RateLimiter<K, HashMapStateStore<K>, Ticks, NoOpMiddleware<Duration>>;
 
 struct Strangers {
-    rates: ByAddress,
+    rates: EachOf<Stranger>,
     checked: AtomicUsize,
+}
+
+/// Somebody who is not named in the configuration, as far as he can be told from others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Stranger {
+    Named(String),
+    At(Option<IpAddr>),
 }
 
 impl CallerRate {
@@ -114,12 +122,12 @@ impl Pattern for CallerRate {
 
 impl Shared {
     fn refusal(&self, call: &Call) -> Option<Reply> {
-        let method = self.policies.method(call.uri().path());
-        if is_exempt(method) {
+        let method = self.policies.method_of(call);
+        if is_exempt(&method) {
             return None;
         }
         let wait = self.too_early(call)?;
-        Shed::RateLimited.count(method, Context::criticality_at_hand());
+        Shed::RateLimited.count(&method, Context::criticality_at_hand());
         let message = "this caller calls more often than it may; slow down";
         let fault = Fault::new(ErrorKind::Throttled, Shed::RateLimited.reason(), message);
         Some(refused(fault, wait))
@@ -127,10 +135,10 @@ impl Shared {
 
     /// How much too early a call comes, if it does.
     fn too_early(&self, call: &Call) -> Option<Duration> {
-        let named = caller(call.headers()).and_then(|name| self.callers.get(name));
+        let named = caller(call).and_then(|name| self.callers.get(name));
         let checked = match (named, &self.others) {
             (Some(rate), _) => rate.check(),
-            (None, Some(others)) => others.check(address(call)),
+            (None, Some(others)) => others.check(&Stranger::of(call)),
             (None, None) => Ok(()),
         };
         let wait = |until: NotUntil<Duration>| until.wait_time_from(self.clock.now());
@@ -139,26 +147,36 @@ impl Shared {
 }
 
 impl Strangers {
-    fn check(&self, address: Option<IpAddr>) -> Result<(), NotUntil<Duration>> {
+    fn check(&self, stranger: &Stranger) -> Result<(), NotUntil<Duration>> {
         // Who has all of its burst again is as good as new.
         if self.checked.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             self.rates.retain_recent();
             self.rates.shrink_to_fit();
         }
-        self.rates.check_key(&address)
+        self.rates.check_key(stranger)
     }
 }
 
-/// The name a caller gives itself, if any. Nothing proves it.
-fn caller(headers: &HeaderMap) -> Option<&str> {
-    let said = |name| headers.get(name)?.to_str().ok();
-    let by_agent = || said(USER_AGENT)?.strip_prefix(AGENT)?.split('/').next();
-    said(CALLER).or_else(by_agent)
+impl Stranger {
+    fn of(call: &Call) -> Self {
+        let peer = call.extensions().get::<Peer>();
+        match peer.and_then(Peer::name) {
+            Some(name) => Self::Named(name.to_owned()),
+            None => Self::At(peer.and_then(|peer| Some(peer.address?.ip()))),
+        }
+    }
 }
 
-fn address(call: &Call) -> Option<IpAddr> {
-    let connection = call.extensions().get::<TcpConnectInfo>()?;
-    connection.remote_addr().map(|address| address.ip())
+/// What a caller is called: what it says of itself counts only where nothing has to be proved.
+fn caller(call: &Call) -> Option<&str> {
+    let proved = call.extensions().get().and_then(Peer::name);
+    proved.or_else(|| said(call.headers()))
+}
+
+fn said(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let by_agent = || text(USER_AGENT)?.strip_prefix(AGENT)?.split('/').next();
+    text(CALLER).or_else(by_agent)
 }
 
 /// Time since the start, as tokio knows it: tests may stop it.
@@ -211,9 +229,9 @@ mod tests {
 
     fn at(address: &str) -> Call {
         let mut call = call("/x/Y");
-        call.extensions_mut().insert(TcpConnectInfo {
-            local_addr: None,
-            remote_addr: Some(address.parse().unwrap()),
+        call.extensions_mut().insert(Peer {
+            address: Some(address.parse().unwrap()),
+            identity: None,
         });
         call
     }
@@ -282,6 +300,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_proved_name_counts_and_not_what_a_caller_says_of_itself() {
+        let proved = |name: &str, said: &str| {
+            let mut call = from(said);
+            call.headers_mut().insert(CALLER, said.parse().unwrap());
+            call.extensions_mut().insert(Peer {
+                address: Some("10.0.0.1:1".parse().unwrap()),
+                identity: Some(format!("spiffe://paymesh/{name}").parse().unwrap()),
+            });
+            call
+        };
+        let layer = layer(&[("trade", rate(1, 1))], Some(rate(1, 2)));
+        assert!(is_served(&layer, proved("trade", "rate")).await);
+        assert!(!is_served(&layer, proved("trade", "rate")).await);
+        // Others are told apart by their names too, though they are at one address.
+        for name in ["rate", "task"] {
+            assert!(is_served(&layer, proved(name, "trade")).await);
+            assert!(is_served(&layer, proved(name, "trade")).await);
+            assert!(!is_served(&layer, proved(name, "trade")).await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn strangers_are_forgotten() {
         let layer = layer(&[], Some(rate(1, 1)));
         for number in 0..FORGET_EVERY - 1 {
@@ -304,10 +344,10 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_who_it_says_it_is() {
+    fn without_tls_a_caller_is_who_it_says_it_is() {
         let said = |name: HeaderName, value: &'static str| {
             let headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
-            caller(&headers).map(str::to_owned)
+            said(&headers).map(str::to_owned)
         };
         assert_eq!(said(CALLER, "trade").as_deref(), Some("trade"));
         let agent = "paymesh-pay-gateway/0.1.0 tonic/0.14.2";

@@ -2,52 +2,58 @@
 //! left of it is told to the next hop.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 use tracing::Span;
 
-use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers};
+use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers, unlike_others};
 use crate::context::Context;
 use crate::error::{ErrorKind, Fault};
-use crate::policy::Policies;
+use crate::policy::{Method, Policies};
 
-pub(crate) const HEADER: &str = "grpc-timeout";
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
+/// Counts calls whose time was over, by side and by how far they had come.
+pub(crate) const EXPIRED: &str = "mesh_deadlines_expired_total";
 
 // No call lasts longer; also keeps instants far from overflow.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// The caller's side: the least of what the context leaves, and what the request sets or else
-/// the method's policy.
+/// the method's policy. Those below find it in the context; the next hop is told what is left when
+/// the call is sent.
 #[derive(Clone)]
 pub(crate) struct ClientDeadline(pub(crate) Policies);
 
 impl Pattern for ClientDeadline {
-    fn around<R: Rest>(
-        self,
-        mut call: Call,
-        rest: R,
-    ) -> impl Future<Output = Reply> + Send + 'static {
-        let policy = &self.0.method(call.uri().path()).policy;
+    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+        let method = self.0.method_of(&call);
         let wished = requested(call.headers())
-            .unwrap_or(policy.timeout)
+            .unwrap_or(method.policy.timeout)
             .min(LONGEST);
         async move {
-            let deadline = Context::current().within(wished).deadline();
-            let deadline = deadline.unwrap_or_else(Instant::now);
+            // For all attempts, also where the caller has none: they are of one trace.
+            let context = Context::current().within(wished);
+            let deadline = context.deadline().unwrap_or_else(Instant::now);
             let left = deadline.saturating_duration_since(Instant::now());
+            let over = Over {
+                side: "client",
+                method,
+            };
             if left.is_zero() {
-                return reply(expired("the call's time was over before it was sent"));
+                let message = "the call's time was over before it was sent";
+                return reply(over.expired("unsent", message));
             }
-            call.headers_mut().insert(HEADER, written(left));
-            end_at(deadline, rest.run(call)).await.map(|body| {
-                Body::new(DeadlineBody::new(body, Some(deadline), |status| {
+            let work = context.scope(rest.run(call));
+            end_at(deadline, work, &over).await.map(|body| {
+                Body::new(DeadlineBody::new((body, over), Some(deadline), |status| {
                     Err(status)
                 }))
             })
@@ -61,7 +67,7 @@ pub(crate) struct ServerDeadline(pub(crate) Policies);
 
 impl Pattern for ServerDeadline {
     fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.0.method(call.uri().path());
+        let method = self.0.method_of(&call);
         let default = (!method.endless).then_some(method.policy.timeout);
         let timeout = requested(call.headers())
             .or(default)
@@ -70,18 +76,23 @@ impl Pattern for ServerDeadline {
         // the earlier one wins.
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         async move {
+            let over = Over {
+                side: "server",
+                method,
+            };
             // It may have waited for its turn since it arrived.
             if deadline.is_some_and(|at| at <= Instant::now()) {
-                return reply(expired("the call's time was over before it was begun"));
+                let message = "the call's time was over before it was begun";
+                return reply(over.expired("refused", message));
             }
             let context = Context::current().until(deadline);
             let work = context.clone().scope(rest.run(call));
             let reply = match deadline {
-                Some(deadline) => end_at(deadline, work).await,
+                Some(deadline) => end_at(deadline, work, &over).await,
                 None => work.await,
             };
             reply.map(|body| {
-                let body = DeadlineBody::new(body, deadline, |status| Ok(trailers(status)));
+                let body = DeadlineBody::new((body, over), deadline, |status| Ok(trailers(status)));
                 Body::new(DeadlineBody {
                     within: Some((context, Span::current())),
                     ..body
@@ -91,13 +102,31 @@ impl Pattern for ServerDeadline {
     }
 }
 
-async fn end_at(deadline: Instant, work: impl Future<Output = Reply>) -> Reply {
+async fn end_at(deadline: Instant, work: impl Future<Output = Reply>, over: &Over) -> Reply {
     let answer = timeout_at(deadline, work).await;
-    answer.unwrap_or_else(|_| reply(expired("the call did not end within its time")))
+    let message = "the call did not end within its time";
+    answer.unwrap_or_else(|_| reply(over.expired("unanswered", message)))
 }
 
-pub(crate) fn expired(message: &str) -> Fault {
-    Fault::new(ErrorKind::Timeout, "DEADLINE_EXCEEDED", message)
+/// Who tells a call that its time is over.
+struct Over {
+    side: &'static str,
+    method: Arc<Method>,
+}
+
+impl Over {
+    /// `at`: how far the call had come.
+    fn expired(&self, at: &'static str, message: &str) -> Fault {
+        metrics::counter!(
+            EXPIRED,
+            "side" => self.side,
+            "grpc_service" => self.method.service.clone(),
+            "grpc_method" => self.method.name.clone(),
+            "at" => at,
+        )
+        .increment(1);
+        Fault::new(ErrorKind::Timeout, "DEADLINE_EXCEEDED", message)
+    }
 }
 
 type Ending = fn(Status) -> Result<Frame<Bytes>, Status>;
@@ -105,21 +134,23 @@ type Ending = fn(Status) -> Result<Frame<Bytes>, Status>;
 /// A body that ends at the deadline; a server's is produced within the call's context.
 struct DeadlineBody {
     body: Option<Body>,
-    over: Option<Pin<Box<Sleep>>>,
+    over: Over,
+    timer: Option<Pin<Box<Sleep>>>,
     within: Option<(Context, Span)>,
     ending: Ending,
 }
 
 impl DeadlineBody {
-    fn new(body: Body, deadline: Option<Instant>, ending: Ending) -> Self {
+    fn new((body, over): (Body, Over), deadline: Option<Instant>, ending: Ending) -> Self {
         // An answer that ended with its headers needs no timer.
         let streams = !http_body::Body::is_end_stream(&body);
-        let over = deadline
+        let timer = deadline
             .filter(|_| streams)
             .map(|at| Box::pin(sleep_until(at)));
         Self {
             body: Some(body),
             over,
+            timer,
             within: None,
             ending,
         }
@@ -141,17 +172,18 @@ impl http_body::Body for DeadlineBody {
         };
         let cut = match &frame {
             Poll::Pending => this
-                .over
+                .timer
                 .as_mut()
-                .is_some_and(|over| over.as_mut().poll(cx).is_ready()),
-            Poll::Ready(Some(Ok(frame))) => frame.is_data() && is_late(this.over.as_ref()),
+                .is_some_and(|timer| timer.as_mut().poll(cx).is_ready()),
+            Poll::Ready(Some(Ok(frame))) => frame.is_data() && is_late(this.timer.as_ref()),
             Poll::Ready(_) => false,
         };
         if !cut {
             return frame;
         }
         this.body = None;
-        let status = expired("the answer did not end within its time").into();
+        let message = "the answer did not end within its time";
+        let status = this.over.expired("unfinished", message).into();
         Poll::Ready(Some((this.ending)(status)))
     }
 
@@ -162,8 +194,8 @@ impl http_body::Body for DeadlineBody {
     }
 }
 
-fn is_late(over: Option<&Pin<Box<Sleep>>>) -> bool {
-    over.is_some_and(|over| over.deadline() <= Instant::now())
+fn is_late(timer: Option<&Pin<Box<Sleep>>>) -> bool {
+    timer.is_some_and(|timer| timer.deadline() <= Instant::now())
 }
 
 /// Reads `grpc-timeout`; a malformed one counts as none.
@@ -191,7 +223,8 @@ pub(crate) fn written(left: Duration) -> HeaderValue {
         (_, millis) if millis < DIGITS => format!("{millis}m"),
         _ => format!("{}S", left.as_secs().min(99_999_999)),
     };
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0u"))
+    let written = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0u"));
+    unlike_others(written)
 }
 
 #[cfg(test)]
@@ -199,6 +232,7 @@ mod tests {
     use super::super::testing::{call, ending, endless, service};
     use super::*;
     use crate::error::reason_of;
+    use proptest::prelude::*;
     use tonic::Code;
 
     fn policies() -> Policies {
@@ -221,13 +255,13 @@ mod tests {
     #[test]
     fn a_timeout_reads_as_it_was_written() {
         for left in ["1u", "99999999u", "100000m", "99999999m", "100000S"] {
-            let header = HeaderMap::from_iter([(HEADER.parse().unwrap(), left.parse().unwrap())]);
+            let header = HeaderMap::from_iter([(HEADER, left.parse().unwrap())]);
             let read = requested(&header).unwrap();
             assert_eq!(written(read), left);
         }
         for malformed in ["", "m", "1", "-1m", "+1m", "123456789m", "1x", "1 m"] {
             let value = HeaderValue::from_static(malformed);
-            let header = HeaderMap::from_iter([(HEADER.parse().unwrap(), value)]);
+            let header = HeaderMap::from_iter([(HEADER, value)]);
             assert_eq!(requested(&header), None, "{malformed}");
         }
     }
@@ -243,8 +277,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_request_may_ask_for_more_than_the_policy_but_not_than_the_context() {
-        let told = service(|call: Call| async move {
-            let told = call.headers()[HEADER].clone();
+        let told = service(|_| async {
+            let told = written(Context::current().remaining().unwrap());
             Reply::new(Body::empty()).map(|body| body).tap(told)
         });
         let client = ClientDeadline(policies());
@@ -364,5 +398,56 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(&body.to_bytes()[..], b"250000u");
+    }
+
+    fn read(text: &[u8]) -> Option<Duration> {
+        let value = HeaderValue::from_bytes(text).ok()?;
+        requested(&HeaderMap::from_iter([(HEADER, value)]))
+    }
+
+    proptest! {
+        /// From hop to hop a time may lose a millionth, or what no unit tells; it never grows.
+        #[test]
+        fn what_is_written_is_never_more_than_what_is_left(seconds in 0u64..90_000_000, nanos in 0u32..1_000_000_000) {
+            let left = Duration::new(seconds, nanos);
+            let read = read(written(left).as_bytes()).unwrap();
+            // A time that has grown would be none.
+            let lost = left.checked_sub(read).unwrap();
+            prop_assert!(lost <= left / 99_999 || lost < Duration::from_micros(1), "{lost:?}");
+            let next = requested(&HeaderMap::from_iter([(HEADER, written(read))]));
+            prop_assert_eq!(next, Some(read));
+        }
+
+        /// What strangers write is a time or nothing, and no reason to panic.
+        #[test]
+        fn any_header_is_read_or_left(text in prop::collection::vec(any::<u8>(), 0..12)) {
+            let (unit, digits) = text.split_last().map_or((0, &[][..]), |(unit, rest)| (*unit, rest));
+            let plain = digits.iter().all(u8::is_ascii_digit) && (1..=8).contains(&digits.len());
+            prop_assert_eq!(read(&text).is_some(), plain && b"HMSmun".contains(&unit));
+        }
+
+        #[test]
+        fn a_time_of_any_unit_is_read(count in 0u64..100_000_000, unit in 0usize..6) {
+            let (letter, nanos) = [
+                ('H', 3_600_000_000_000u64), ('M', 60_000_000_000), ('S', 1_000_000_000),
+                ('m', 1_000_000), ('u', 1_000), ('n', 1),
+            ][unit];
+            let expected = Duration::from_nanos_u128(u128::from(count) * u128::from(nanos));
+            prop_assert_eq!(read(format!("{count}{letter}").as_bytes()), Some(expected));
+        }
+
+        /// However often it is shortened, a context has the least of all times.
+        #[test]
+        fn a_context_has_the_least_of_all_times(millis in prop::collection::vec(0u64..10_000_000, 1..6)) {
+            let times = millis.iter().map(|millis| Duration::from_millis(*millis));
+            let least = times.clone().min().unwrap();
+            let begun = Instant::now();
+            let context = times.fold(None, |context: Option<Context>, time| {
+                Some(context.map_or_else(|| Context::background(time), |context| context.within(time)))
+            });
+            let deadline = context.unwrap().deadline().unwrap();
+            prop_assert!(deadline >= begun + least);
+            prop_assert!(deadline <= Instant::now() + least);
+        }
     }
 }

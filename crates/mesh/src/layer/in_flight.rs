@@ -65,7 +65,7 @@ impl Drop for Guard {
 impl Pattern for InFlight {
     fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         let guard = self.enter();
-        let endless = self.0.policies.method(call.uri().path()).endless;
+        let endless = self.0.policies.method_of(&call).endless;
         let work = rest.run(call);
         async move {
             let answer = tokio::select! {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use metrics::Gauge;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tonic::Status;
 use tonic::body::Body;
 
@@ -19,6 +19,11 @@ use crate::criticality::Criticality;
 
 /// Calls that hold a place, by limit.
 pub(crate) const IN_FLIGHT: &str = "mesh_server_in_flight";
+
+/// How many there are, by limit.
+pub(crate) const PLACES: &str = "mesh_server_places";
+/// How long critical calls waited for a place, by limit and what came of it.
+pub(crate) const WAIT: &str = "mesh_server_queue_wait_seconds";
 
 /// How much a server takes on at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +61,16 @@ pub(crate) struct Limit {
     places: Semaphore,
     queue: Queue,
     gauge: OnceLock<Gauge>,
+}
+
+/// A limit as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) name: &'static str,
+    pub(crate) taken: usize,
+    pub(crate) most: usize,
+    pub(crate) queued: usize,
+    pub(crate) most_queued: usize,
 }
 
 /// Those who wait for a place.
@@ -122,10 +137,44 @@ impl Limit {
         }
     }
 
+    /// Who holds its places now.
+    pub(crate) fn view(&self) -> View {
+        View {
+            name: self.name,
+            taken: self.most.saturating_sub(self.places.available_permits()),
+            most: self.most,
+            queued: self.queue.length.load(Ordering::Acquire),
+            most_queued: self.queue.most,
+        }
+    }
+
     // Made by the first call: the recorder is installed by then.
     fn gauge(&self) -> &Gauge {
-        self.gauge
-            .get_or_init(|| metrics::gauge!(IN_FLIGHT, "limit" => self.name))
+        self.gauge.get_or_init(|| {
+            // Other servers of the process have limits of the same name.
+            self.places_shown().increment(self.most_shown());
+            metrics::gauge!(IN_FLIGHT, "limit" => self.name)
+        })
+    }
+
+    fn places_shown(&self) -> Gauge {
+        metrics::gauge!(PLACES, "limit" => self.name)
+    }
+
+    fn most_shown(&self) -> f64 {
+        u32::try_from(self.most).unwrap_or(u32::MAX).into()
+    }
+
+    fn waited(&self, time: Duration, result: &'static str) {
+        metrics::histogram!(WAIT, "limit" => self.name, "result" => result).record(time);
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        if self.gauge.get().is_some() {
+            self.places_shown().decrement(self.most_shown());
+        }
     }
 }
 
@@ -145,9 +194,14 @@ pub(crate) struct Turn(Arc<Limit>);
 
 impl Turn {
     async fn come(self) -> Option<Place> {
-        let limit = &self.0;
+        let (limit, begun) = (&self.0, Instant::now());
         let place = timeout(limit.queue.wait, limit.places.acquire()).await;
-        place.ok()?.ok()?.forget();
+        let Ok(Ok(place)) = place else {
+            limit.waited(begun.elapsed(), "refused");
+            return None;
+        };
+        place.forget();
+        limit.waited(begun.elapsed(), "placed");
         Some(Place::of(limit))
     }
 }
@@ -224,7 +278,6 @@ mod tests {
     use Criticality::{Critical, Default, Sheddable};
     use http_body_util::BodyExt;
     use metrics_exporter_prometheus::PrometheusBuilder;
-    use tokio::time::Instant;
 
     const WAIT: Duration = Duration::from_millis(100);
 
@@ -347,6 +400,25 @@ mod tests {
             let shown = recorder.handle().render();
             let expected = "mesh_server_in_flight{limit=\"test\"} 2";
             assert!(shown.contains(expected), "{shown}");
+        });
+    }
+
+    #[test]
+    fn the_places_of_all_servers_are_shown_as_long_as_they_serve() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let shows = |places: usize| {
+                let shown = recorder.handle().render();
+                let expected = format!("mesh_server_places{{limit=\"test\"}} {places}\n");
+                assert!(shown.contains(&expected), "{shown}");
+            };
+            let (one, other) = (limit(3, 0), limit(4, 0));
+            let places = [&one, &other].map(|limit| filled(limit, Critical));
+            shows(7);
+            drop((one, places));
+            shows(4);
+            drop(other);
+            shows(0);
         });
     }
 }

@@ -1,7 +1,7 @@
 //! At the server's limit the least important calls are refused, at once and cheaply, and told
 //! when to come back. Health is exempt; calls that mostly wait have a limit of their own.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use metrics::Counter;
 use tonic::body::Body;
 
-use super::limit::{Entry, Limit, Limits, Place, Queue};
+use super::limit::{Entry, Limit, Limits, Place, Queue, View};
 use super::metrics::SERVER;
 use super::{Call, Pattern, Reply, Rest, reply};
 use crate::context::Context;
@@ -50,6 +50,11 @@ impl LoadShed {
             refusals: Refusals::new(limits.retry_after),
         }))
     }
+
+    /// Who holds its places now.
+    pub(crate) fn views(&self) -> [View; 2] {
+        [self.0.work.view(), self.0.waits.view()]
+    }
 }
 
 impl Shared {
@@ -74,7 +79,7 @@ impl Shared {
 impl Pattern for LoadShed {
     fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
         let Self(shared) = self;
-        let method = shared.policies.method(call.uri().path()).clone();
+        let method = shared.policies.method_of(&call);
         let criticality = Context::criticality_at_hand();
         let entry = shared.enter(&method, criticality);
         // What is refused goes no further; what waits has its deadline from here on.
@@ -110,6 +115,19 @@ pub(crate) enum Shed {
 pub(crate) struct ShedMeters {
     overloaded: [OnceLock<Counter>; KINDS],
     rate_limited: [OnceLock<Counter>; KINDS],
+    overloads: AtomicU64,
+    rate_limits: AtomicU64,
+}
+
+impl ShedMeters {
+    /// How often a call was refused for that.
+    pub(crate) fn total(&self, shed: Shed) -> u64 {
+        let total = match shed {
+            Shed::Overloaded => &self.overloads,
+            Shed::RateLimited => &self.rate_limits,
+        };
+        total.load(Ordering::Relaxed)
+    }
 }
 
 impl Shed {
@@ -122,10 +140,11 @@ impl Shed {
 
     pub(crate) fn count(self, method: &Method, criticality: Criticality) {
         let kept = &SERVER.meters(method).shed;
-        let kept = match self {
-            Self::Overloaded => &kept.overloaded,
-            Self::RateLimited => &kept.rate_limited,
+        let (kept, total) = match self {
+            Self::Overloaded => (&kept.overloaded, &kept.overloads),
+            Self::RateLimited => (&kept.rate_limited, &kept.rate_limits),
         };
+        total.fetch_add(1, Ordering::Relaxed);
         let Some(kept) = kept.get(criticality.index()) else {
             return;
         };

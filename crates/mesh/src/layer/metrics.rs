@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,8 +15,14 @@ use tonic::{Code, Status};
 use tracing::{debug, warn};
 
 use super::load_shed::ShedMeters;
+use super::retry::{PREVIOUS, Served};
+use super::trace::Told;
 use super::{Call, Pattern, Polled, Reply, Rest, poll_body};
+use crate::context::Context as CallContext;
+use crate::outcome::code_of;
+use crate::peer::Peer;
 use crate::policy::{Method, Policies};
+use crate::span::{Span, SpanKind, Spans};
 
 /// Names of one side's metrics.
 #[derive(Debug)]
@@ -23,8 +30,17 @@ pub(crate) struct Names {
     pub(crate) started: &'static str,
     pub(crate) handled: &'static str,
     pub(crate) seconds: &'static str,
+    of: Of,
     /// Where a method keeps this side's meters.
     kept: fn(&Method) -> &OnceLock<Meters>,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Served,
+    Called,
+    Tried,
 }
 
 /// The meters of one method on one side. Made by its first call, which must not come before the
@@ -46,6 +62,7 @@ pub(crate) const SERVER: &Names = &Names {
     started: "grpc_server_started_total",
     handled: "grpc_server_handled_total",
     seconds: "grpc_server_handling_seconds",
+    of: Of::Served,
     kept: |method| &method.served,
 };
 
@@ -54,14 +71,41 @@ pub(crate) const CLIENT: &Names = &Names {
     started: "grpc_client_started_total",
     handled: "grpc_client_handled_total",
     seconds: "grpc_client_handling_seconds",
+    of: Of::Called,
     kept: |method| &method.called,
 };
 
-/// Counts and times every call.
+/// What clients count of each attempt: a call that is tried again is several of these.
+pub(crate) const ATTEMPT: &Names = &Names {
+    started: "grpc_client_attempts_started_total",
+    handled: "grpc_client_attempts_handled_total",
+    seconds: "grpc_client_attempt_seconds",
+    of: Of::Tried,
+    kept: |method| &method.tried,
+};
+
+/// Counts and times every call, and makes it a span where spans are wanted.
 #[derive(Clone)]
 pub(crate) struct Metrics {
-    pub(crate) names: &'static Names,
-    pub(crate) policies: Policies,
+    names: &'static Names,
+    policies: Policies,
+    spans: Option<(SpanKind, &'static str, Spans)>,
+}
+
+impl Metrics {
+    pub(crate) fn new(names: &'static Names, policies: Policies) -> Self {
+        Self {
+            names,
+            policies,
+            spans: None,
+        }
+    }
+
+    /// With spans of that kind, by that name.
+    pub(crate) fn with(self, kind: SpanKind, who: &'static str, spans: &Spans) -> Self {
+        let spans = spans.are_wanted().then(|| (kind, who, spans.clone()));
+        Self { spans, ..self }
+    }
 }
 
 impl Names {
@@ -84,7 +128,7 @@ impl Names {
         })
     }
 
-    fn handled(&self, method: &Method, code: Code) -> Counter {
+    fn count(&self, method: &Method, code: Code) {
         let made = || {
             metrics::counter!(
                 self.handled,
@@ -96,18 +140,36 @@ impl Names {
         };
         let kept = usize::try_from(i32::from(code)).ok();
         let kept = kept.and_then(|code| self.meters(method).handled.get(code));
-        kept.map_or_else(made, |kept| kept.get_or_init(made).clone())
+        match kept {
+            Some(kept) => kept.get_or_init(made).increment(1),
+            None => made().increment(1),
+        }
     }
 }
 
 impl Pattern for Metrics {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.policies.method(call.uri().path()).clone();
-        let mut record = Record::start(self.names, method);
+    fn around<R: Rest>(
+        self,
+        mut call: Call,
+        rest: R,
+    ) -> impl Future<Output = Reply> + Send + 'static {
+        let method = match self.names.of {
+            // The first of its stack to ask: for all below it.
+            Of::Called => self.policies.pin(&mut call),
+            Of::Served | Of::Tried => self.policies.method_of(&call),
+        };
+        let open = self
+            .spans
+            .and_then(|(kind, who, spans)| Open::new((kind, who), spans, &method, &call));
+        let mut record = Record::start(self.names, method, open);
+        if self.names.of == Of::Tried {
+            record.due = CallContext::deadline_at_hand();
+        }
         let work = rest.run(call);
         async move {
             let reply = work.await;
-            if let Some(code) = code_in(reply.headers()) {
+            record.answered(&reply);
+            if let Some(code) = code_of(&reply) {
                 record.end(code);
             }
             reply.map(|body| Body::new(Observed { body, record }))
@@ -115,7 +177,7 @@ impl Pattern for Metrics {
     }
 }
 
-fn code_in(headers: &HeaderMap) -> Option<Code> {
+pub(crate) fn code_in(headers: &HeaderMap) -> Option<Code> {
     headers
         .get(Status::GRPC_STATUS)
         .map(|code| Code::from_bytes(code.as_bytes()))
@@ -127,16 +189,27 @@ struct Record {
     method: Arc<Method>,
     started: Instant,
     ended: bool,
+    /// When whoever stands above gives it up: it then ran out of time, nobody cancelled it.
+    due: Option<Instant>,
+    open: Option<Box<Open>>,
 }
 
 impl Record {
-    fn start(names: &'static Names, method: Arc<Method>) -> Self {
+    fn start(names: &'static Names, method: Arc<Method>, open: Option<Box<Open>>) -> Self {
         names.meters(&method).started.increment(1);
         Self {
             names,
             method,
             started: Instant::now(),
             ended: false,
+            due: None,
+            open,
+        }
+    }
+
+    fn answered(&mut self, reply: &Reply) {
+        if let (Some(open), Some(Served(address))) = (&mut self.open, reply.extensions().get()) {
+            open.span.peer = Some(*address);
         }
     }
 
@@ -145,8 +218,17 @@ impl Record {
             return;
         }
         let took = self.started.elapsed();
-        self.names.handled(&self.method, code).increment(1);
+        self.names.count(&self.method, code);
         self.names.meters(&self.method).seconds.record(took);
+        if let Some(open) = self.open.take() {
+            open.close(took, code);
+        }
+        if self.names.of != Of::Tried {
+            self.log(code, took);
+        }
+    }
+
+    fn log(&self, code: Code, took: Duration) {
         let Method { service, name, .. } = &*self.method;
         let (metric, millis) = (self.names.handled, took.as_millis());
         match code {
@@ -160,7 +242,63 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.end(Code::Cancelled);
+        let late = self.due.is_some_and(|due| due <= Instant::now());
+        self.end(if late {
+            Code::DeadlineExceeded
+        } else {
+            Code::Cancelled
+        });
+    }
+}
+
+/// A span that has not ended yet.
+struct Open {
+    span: Span,
+    spans: Spans,
+}
+
+impl Open {
+    /// None where whoever began the trace wants no spans of it.
+    fn new(
+        (kind, who): (SpanKind, &'static str),
+        spans: Spans,
+        method: &Method,
+        call: &Call,
+    ) -> Option<Box<Self>> {
+        let context = CallContext::current();
+        let trace = match kind {
+            SpanKind::Server => Some(context.trace()),
+            SpanKind::Client => call.extensions().get().map(|Told(trace)| trace),
+        };
+        // Asked first: most of what follows is copied.
+        let trace = trace.filter(|trace| trace.is_sampled())?.clone();
+        let peer = call.extensions().get::<Peer>();
+        let peer = peer.filter(|_| kind == SpanKind::Server);
+        let previous = call.headers().get(PREVIOUS);
+        let previous = previous.and_then(|count| count.to_str().ok()?.parse().ok());
+        let span = Span {
+            kind,
+            who,
+            service: method.service.clone(),
+            method: method.name.clone(),
+            request_id: context.request_id().to_owned(),
+            previous: previous.unwrap_or(0),
+            peer: peer.and_then(|peer| peer.address),
+            caller: peer.and_then(Peer::name).map(str::to_owned),
+            begun: Instant::now(),
+            took: Duration::ZERO,
+            code: Code::Unknown,
+            trace,
+        };
+        Some(Box::new(Self { span, spans }))
+    }
+
+    fn close(self, took: Duration, code: Code) {
+        self.spans.ended(Span {
+            took,
+            code,
+            ..self.span
+        });
     }
 }
 
@@ -235,10 +373,7 @@ mod tests {
         let recorder = PrometheusBuilder::new().build_recorder();
         let policies = Policies::read(proto::DESCRIPTORS).unwrap();
         metrics::with_local_recorder(&recorder, || {
-            let layer = Metrics {
-                names: SERVER,
-                policies,
-            };
+            let layer = Metrics::new(SERVER, policies);
             let rest = service(move |_| async move { reply() });
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .build()

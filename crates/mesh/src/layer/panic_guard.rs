@@ -25,7 +25,7 @@ pub(crate) struct PanicGuard(pub(crate) Policies);
 
 impl Pattern for PanicGuard {
     fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.0.method(call.uri().path()).clone();
+        let method = self.0.method_of(&call);
         async move {
             // Asserted: what a panicking handler leaves half done is its own and goes with it.
             let work = AssertUnwindSafe(async move { rest.run(call).await });

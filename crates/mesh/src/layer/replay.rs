@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use futures::FutureExt;
     use http_body_util::{BodyExt, StreamBody};
+    use proptest::prelude::*;
 
     fn pieces(lengths: &[usize]) -> Body {
         let pieces: Vec<_> = (b'a'..)
@@ -214,5 +215,37 @@ mod tests {
     fn an_empty_body_has_ended_before_it_begins() {
         let replay = Replay::new(Body::empty());
         assert!(http_body::Body::is_end_stream(&replay.body()));
+    }
+
+    proptest! {
+        /// However a body is cut and wherever attempts break off: each says the beginning of it,
+        /// and the last says all, unless more was said than is kept.
+        #[test]
+        fn every_attempt_says_the_same(
+            lengths in prop::collection::vec(0usize..30_000, 0..6),
+            breaks in prop::collection::vec(0usize..7, 0..4),
+        ) {
+            let piece = |(letter, length): (u8, &usize)| vec![letter; *length];
+            let whole: Vec<u8> = (b'a'..).zip(&lengths).flat_map(piece).collect();
+            let replay = Replay::new(pieces(&lengths));
+            let mut most = 0;
+            for said_until in breaks {
+                let (mut attempt, mut said) = (replay.body(), Vec::new());
+                for _ in 0..said_until {
+                    let Some(frame) = attempt.frame().now_or_never().unwrap() else {
+                        break;
+                    };
+                    said.extend(frame.unwrap().into_data().unwrap());
+                }
+                most = most.max(said.len());
+                prop_assert!(whole.starts_with(&said));
+                prop_assert_eq!(replay.is_whole(), most <= LONGEST);
+                if most > LONGEST {
+                    return Ok(());
+                }
+            }
+            let last = all(replay.body()).now_or_never().unwrap().unwrap();
+            prop_assert!(last == whole);
+        }
     }
 }

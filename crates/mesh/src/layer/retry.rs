@@ -1,6 +1,8 @@
 //! Tries a failed call again, as gRPC's A6 has it: what may be repeated, as often as its policy
 //! and the destination's budget allow, and whatever was never processed; within the deadline.
 
+mod credit;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +14,11 @@ use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
 use tracing::debug;
 
-use super::deadline;
 use super::metrics::label;
 use super::replay::Replay;
 use super::{Call, Pattern, Reply, Rest};
 use crate::budget::Budget;
+use crate::context::Context;
 use crate::error::retry_after_of;
 use crate::outcome::{Outcome, PUSHBACK, code_of};
 use crate::policy::{MaxAttempts, Method, Policies};
@@ -24,7 +26,7 @@ use crate::policy::{MaxAttempts, Method, Policies};
 /// Counts attempts that failed, by what was then done.
 pub(crate) const FAILED: &str = "mesh_attempts_failed_total";
 
-const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+pub(crate) const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 // Not to be tried again, whatever is left.
 const FINAL: &str = "final";
@@ -35,6 +37,10 @@ const UNPROCESSED: u32 = 3;
 /// On an answer: the endpoint it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Served(pub(crate) SocketAddr);
+
+/// On an answer: so many wait already that the call is not to come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Crowded;
 
 /// On a request: the endpoint that has just failed it, to be picked only if no other is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,18 +57,24 @@ pub(crate) struct Retry {
 
 impl Retry {
     pub(crate) fn new(policies: Policies, ids: Arc<dyn Ids>) -> Self {
-        let budget = Arc::new(Budget::new(policies.throttling()));
+        let asked = policies.clone();
+        let budget = Arc::new(Budget::new(move || asked.throttling()));
         Self {
             policies,
             budget,
             ids,
         }
     }
+
+    /// What is left for retries.
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
 }
 
 impl Pattern for Retry {
     fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.policies.method(call.uri().path()).clone();
+        let method = self.policies.method_of(&call);
         async move {
             if method.takes_stream() {
                 return rest.run(call).await;
@@ -74,14 +86,16 @@ impl Pattern for Retry {
                 let call = Call::from_parts(attempts.next(&parts), replay.body());
                 let answer = rest.clone().run(call).await;
                 let Some(failed) = attempts.ended(&answer) else {
-                    return answer;
+                    return credit::when_it_ends(&attempts.retry.budget, answer);
                 };
                 let then = attempts.then(&failed, replay.is_whole());
-                attempts.count(failed.code, &then);
-                match then {
-                    Then::Retried(wait) => sleep(wait).await,
-                    Then::Answered(_) => return answer,
-                }
+                attempts.count(&failed, &then);
+                let Then::Retried(wait) = then else {
+                    return answer;
+                };
+                // Nobody wants it, and it may hold a stream.
+                drop(answer);
+                sleep(wait).await;
             }
         }
     }
@@ -98,7 +112,20 @@ enum Then {
 struct Failed {
     code: Code,
     never_processed: bool,
+    /// There was no room for it, here.
+    crowded: bool,
     pushback: Pushback,
+}
+
+impl Failed {
+    /// Why one may think of trying again at all.
+    fn cause(&self) -> &'static str {
+        match self.pushback {
+            _ if self.never_processed => "never_processed",
+            Pushback::After(_) | Pushback::Never => "pushback",
+            Pushback::NotBefore(_) | Pushback::Unsaid => "code",
+        }
+    }
 }
 
 /// When the server wants to see the call again.
@@ -127,11 +154,10 @@ struct Attempts {
 
 impl Attempts {
     fn new(retry: Retry, method: Arc<Method>, parts: &Parts) -> Self {
-        let left = deadline::requested(&parts.headers);
         Self {
             retry,
             method,
-            deadline: left.map(|left| Instant::now() + left),
+            deadline: Context::deadline_at_hand(),
             allowed: parts.extensions.get().copied(),
             made: 0,
             waits: 0,
@@ -144,12 +170,6 @@ impl Attempts {
         let mut parts = parts.clone();
         if self.made > 0 {
             parts.headers.insert(PREVIOUS, self.made.into());
-            if let Some(deadline) = self.deadline {
-                let left = deadline.saturating_duration_since(Instant::now());
-                parts
-                    .headers
-                    .insert(deadline::HEADER, deadline::written(left));
-            }
         }
         if let Some(Served(endpoint)) = self.last.take() {
             parts.extensions.insert(Avoid(endpoint));
@@ -159,17 +179,15 @@ impl Attempts {
     }
 
     /// How the attempt failed; none if it worked, or was answered with a message: an answer that
-    /// has begun stands.
+    /// has begun stands, however it ends.
     fn ended(&mut self, reply: &Reply) -> Option<Failed> {
         let outcome = Outcome::of(reply);
-        let Some(code) = code_of(reply).filter(|code| *code != Code::Ok) else {
-            self.retry.budget.succeeded();
-            return None;
-        };
+        let code = code_of(reply).filter(|code| *code != Code::Ok)?;
         self.last = reply.extensions().get().copied();
         Some(Failed {
             code,
             never_processed: outcome == Some(Outcome::NeverProcessed),
+            crowded: reply.extensions().get::<Crowded>().is_some(),
             pushback: pushback(reply),
         })
     }
@@ -183,11 +201,13 @@ impl Attempts {
             // A caller's error: costs the destination nothing.
             return Then::Answered(FINAL);
         }
-        // Every failure takes its token, also one that nothing follows.
-        let affordable = self.retry.budget.failed(Instant::now());
+        // Every failure takes its token, also one that nothing follows. What reached no handler
+        // cost the destination nothing, and its attempts are few.
+        let affordable = failed.never_processed || self.retry.budget.failed(Instant::now());
         let repeatable = failed.never_processed || policy.idempotent;
         let why = match () {
             () if stopped => "stopped",
+            () if failed.crowded => "queue",
             () if !repeatable => FINAL,
             () if self.made >= self.limit(failed) => "attempts",
             () if !whole => "body",
@@ -240,7 +260,7 @@ impl Attempts {
         self.deadline.is_some_and(late)
     }
 
-    fn count(&self, code: Code, then: &Then) {
+    fn count(&self, failed: &Failed, then: &Then) {
         let (why, wait) = match then {
             Then::Retried(wait) => ("retried", *wait),
             Then::Answered(why) => (*why, Duration::ZERO),
@@ -250,13 +270,14 @@ impl Attempts {
             return;
         }
         let Method { service, name, .. } = &*self.method;
-        let (attempt, code) = (self.made, label(code));
+        let (attempt, code) = (self.made, label(failed.code));
         debug!(%service, method = %name, attempt, code, then = why, ?wait, "attempt failed");
         metrics::counter!(
             FAILED,
             "grpc_service" => service.clone(),
             "grpc_method" => name.clone(),
             "grpc_code" => code,
+            "cause" => failed.cause(),
             "then" => why,
         )
         .increment(1);

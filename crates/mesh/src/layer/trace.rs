@@ -6,50 +6,71 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use seam::Ids;
 use tracing::Instrument;
 
-use super::{Call, Pattern, Reply, Rest};
+use super::{Call, Pattern, Reply, Rest, unlike_others};
 use crate::context::Context;
 use crate::criticality::{self, Criticality};
+use crate::peer::Peer;
+use crate::policy::{Method, Policies};
+use crate::span::Spans;
 use crate::trace::TraceContext;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Takes up the caller's trace, or starts one, and runs the call within it.
 #[derive(Clone)]
-pub(crate) struct ServerTrace(pub(crate) Arc<dyn Ids>);
+pub(crate) struct ServerTrace {
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) policies: Policies,
+}
 
 impl Pattern for ServerTrace {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let context = taken_up(call.headers(), &*self.0);
+    fn around<R: Rest>(
+        self,
+        mut call: Call,
+        rest: R,
+    ) -> impl Future<Output = Reply> + Send + 'static {
+        // The first of its stack to ask: for all below it.
+        let method = self.policies.pin(&mut call);
+        let context = self.taken_up(call.headers(), &method);
         let span = tracing::info_span!(
             "rpc",
             method = call.uri().path(),
             trace_id = context.trace_id(),
             request_id = context.request_id(),
+            caller = call.extensions().get().and_then(Peer::name),
         );
         let work = span.in_scope(|| context.enter(|| rest.run(call)));
         context.scope(work).instrument(span)
     }
 }
 
-fn taken_up(headers: &HeaderMap, ids: &dyn Ids) -> Context {
+impl ServerTrace {
+    fn taken_up(&self, headers: &HeaderMap, method: &Method) -> Context {
+        let trace = trace_of(headers, &*self.ids);
+        let request_id = headers.get(REQUEST_ID);
+        let request_id = request_id.and_then(|value| value.to_str().ok());
+        let context = match request_id.filter(|id| is_plain(id)) {
+            Some(id) => Context::named(trace, id),
+            None => Context::new(trace),
+        };
+        match Criticality::of(headers).or(method.policy.criticality) {
+            Some(criticality) => context.with_criticality(criticality),
+            None => context,
+        }
+    }
+}
+
+fn trace_of(headers: &HeaderMap, ids: &dyn Ids) -> TraceContext {
     let parent = headers
         .get(TRACEPARENT)
         .and_then(|value| value.to_str().ok());
-    let trace = match parent.and_then(TraceContext::parse) {
+    match parent.and_then(TraceContext::parse) {
         Some(parent) => parent
             .child(ids)
             .with_state(headers.get(TRACESTATE).cloned()),
         None => TraceContext::start(ids),
-    };
-    let request_id = headers
-        .get(REQUEST_ID)
-        .and_then(|value| value.to_str().ok());
-    let context = Context::new(trace).with_criticality(Criticality::of(headers));
-    match request_id.filter(|id| is_plain(id)) {
-        Some(id) => context.with_request_id(id),
-        None => context,
     }
 }
 
@@ -58,9 +79,20 @@ fn is_plain(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Tells the next hop the trace, request id and criticality of the work at hand.
+/// Tells the next hop the trace, request id and criticality of the work at hand; where nobody
+/// said how much that matters, what the method declares.
 #[derive(Clone)]
-pub(crate) struct ClientTrace(pub(crate) Arc<dyn Ids>);
+pub(crate) struct ClientTrace {
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) policies: Policies,
+    /// Whether anybody wants to see what the peer is told.
+    pub(crate) spans: Spans,
+}
+
+/// On a request, where its span is wanted: the step that its peer is told, and will name as its
+/// parent.
+#[derive(Debug, Clone)]
+pub(crate) struct Told(pub(crate) TraceContext);
 
 impl Pattern for ClientTrace {
     fn around<R: Rest>(
@@ -69,21 +101,39 @@ impl Pattern for ClientTrace {
         rest: R,
     ) -> impl Future<Output = Reply> + Send + 'static {
         let context = Context::current();
-        let trace = context.trace().child(&*self.0);
-        set(
-            call.headers_mut(),
-            TRACEPARENT,
-            HeaderValue::try_from(trace.traceparent()).ok(),
-        );
-        set(call.headers_mut(), TRACESTATE, trace.state().cloned());
-        let told = context.criticality().told();
+        let trace = self.told(&context, call.headers_mut());
+        let wanted = trace.filter(|trace| self.spans.are_wanted() && trace.is_sampled());
+        if let Some(trace) = wanted {
+            call.extensions_mut().insert(Told(trace));
+        }
+        let state = context.trace().state().cloned();
+        set(call.headers_mut(), TRACESTATE, state);
+        let declared = || self.policies.method_of(&call).policy.criticality;
+        let told = context.said_criticality().or_else(declared);
+        let told = told.map(Criticality::told);
         set(call.headers_mut(), criticality::HEADER, told);
         set(
             call.headers_mut(),
             REQUEST_ID,
-            HeaderValue::try_from(context.request_id()).ok(),
+            HeaderValue::try_from(context.request_id())
+                .ok()
+                .map(unlike_others),
         );
         rest.run(call)
+    }
+}
+
+impl ClientTrace {
+    /// The step that the peer is told; none if what the caller has set is nonsense.
+    fn told(&self, context: &Context, headers: &mut HeaderMap) -> Option<TraceContext> {
+        if let Some(set) = headers.get(TRACEPARENT) {
+            let trace = TraceContext::parse(set.to_str().ok()?)?;
+            return Some(trace.under(context.trace()));
+        }
+        let trace = context.trace().child(&*self.ids);
+        let told = HeaderValue::try_from(trace.traceparent()).ok();
+        set(headers, TRACEPARENT, told.map(unlike_others));
+        Some(trace)
     }
 }
 
@@ -105,8 +155,21 @@ mod tests {
 
     /// What a hop behind server and client layers would be told.
     async fn next_hop(headers: &[(HeaderName, &'static str)]) -> HeaderMap {
+        between("/first/Hop", headers, "/next/Hop").await
+    }
+
+    async fn between(
+        near: &str,
+        headers: &[(HeaderName, &'static str)],
+        far: &'static str,
+    ) -> HeaderMap {
         let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(1));
-        let client = ClientTrace(ids.clone());
+        let policies = Policies::read(proto::DESCRIPTORS).unwrap();
+        let client = ClientTrace {
+            ids: ids.clone(),
+            policies: policies.clone(),
+            spans: Spans::default(),
+        };
         let hop = service(move |_| {
             let told = service(|call: Call| async move {
                 let mut reply = Reply::new(Body::empty());
@@ -114,14 +177,15 @@ mod tests {
                 reply
             });
             let client = client.clone();
-            async move { client.around(call("/next/Hop"), told).await }
+            async move { client.around(call(far), told).await }
         });
-        let mut call = call("/first/Hop");
+        let mut call = call(near);
         for (name, value) in headers {
             call.headers_mut()
                 .insert(name, HeaderValue::from_static(value));
         }
-        ServerTrace(ids).around(call, hop).await.headers().clone()
+        let server = ServerTrace { ids, policies };
+        server.around(call, hop).await.headers().clone()
     }
 
     #[tokio::test]
@@ -144,12 +208,24 @@ mod tests {
     #[tokio::test]
     async fn how_important_a_call_is_is_handed_on() {
         const HEADER: HeaderName = criticality::HEADER;
-        for said in ["critical", "sheddable"] {
+        for said in ["critical", "default", "sheddable"] {
             assert_eq!(next_hop(&[(HEADER, said)]).await[HEADER], said);
         }
-        for said in ["default", "whatever"] {
-            assert!(!next_hop(&[(HEADER, said)]).await.contains_key(HEADER));
-        }
+        assert!(!next_hop(&[(HEADER, "whatever")]).await.contains_key(HEADER));
+    }
+
+    #[tokio::test]
+    async fn where_nobody_says_it_the_method_does_and_the_first_word_stands() {
+        const HEADER: HeaderName = criticality::HEADER;
+        const LIST: &str = "/paymesh.trade.v1.TradeService/ListOrders";
+        const PAY: &str = "/paymesh.trade.v1.TradeService/PayOrder";
+        assert_eq!(between("/x/Y", &[], LIST).await[HEADER], "sheddable");
+        assert_eq!(between("/x/Y", &[], PAY).await[HEADER], "critical");
+        // What a payment needs is needed, though it only lists.
+        assert_eq!(between(PAY, &[], LIST).await[HEADER], "critical");
+        assert_eq!(between(PAY, &[], "/x/Y").await[HEADER], "critical");
+        let said = [(HEADER, "sheddable")];
+        assert_eq!(between(PAY, &said, "/x/Y").await[HEADER], "sheddable");
     }
 
     #[tokio::test]

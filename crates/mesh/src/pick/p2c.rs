@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seam::Ids;
 
-use super::{Fitness, Wish};
+use super::{Choice, Fitness, Wish};
 use crate::endpoint::Endpoint;
 
 /// Two at random; all are looked at only when these are not both fit.
@@ -12,28 +12,28 @@ pub(super) fn choose<'a>(
     ids: &dyn Ids,
     endpoints: &'a [Arc<Endpoint>],
     wish: Wish,
-) -> Option<&'a Arc<Endpoint>> {
+) -> Option<Choice<'a>> {
     let all = || endpoints.iter();
-    if endpoints.len() > 2
-        && let Some((one, other)) = two(ids, endpoints.len(), all)
+    if let Some((one, other)) = two(ids, endpoints.len(), all)
         && [one, other]
             .iter()
             .all(|endpoint| wish.fitness(endpoint) == Fitness::Fit)
     {
-        return Some(lighter(one, other, wish));
+        return Some(Choice::of(lighter(one, other, wish), Fitness::Fit));
     }
     let best = all().map(|endpoint| wish.fitness(endpoint)).max()?;
     if best == Fitness::Unready {
         return None;
     }
     let fit = || all().filter(move |endpoint| wish.fitness(endpoint) >= best);
-    match fit().count() {
+    let endpoint = match fit().count() {
         0 | 1 => fit().next().or_else(|| all().next()),
         count => match two(ids, count, fit) {
             Some((one, other)) => Some(lighter(one, other, wish)),
             None => fit().next(),
         },
-    }
+    };
+    Some(Choice::of(endpoint?, best))
 }
 
 fn lighter<'a>(one: &'a Arc<Endpoint>, other: &'a Arc<Endpoint>, wish: Wish) -> &'a Arc<Endpoint> {

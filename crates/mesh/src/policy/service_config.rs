@@ -10,7 +10,7 @@ use serde_json::{Number, Value};
 use thiserror::Error;
 use tonic::Code;
 
-use super::{Codes, Method, MethodPolicy, RetryPolicy, RetryThrottling};
+use super::{Codes, Method, RetryPolicy, RetryThrottling, Source};
 
 /// More attempts are taken for as many, as gRPC does.
 const MOST_ATTEMPTS: u32 = 5;
@@ -19,7 +19,7 @@ const MOST_ATTEMPTS: u32 = 5;
 #[derive(Debug, Error)]
 pub enum ServiceConfigError {
     /// Not the JSON that it should be.
-    #[error("the service config cannot be read")]
+    #[error("the service config cannot be read: {0}")]
     Json(#[from] serde_json::Error),
     /// A value is wrong; the text says what it should be.
     #[error("{place}: {problem}")]
@@ -35,6 +35,8 @@ pub enum ServiceConfigError {
 #[derive(Debug, Default)]
 pub(crate) struct ServiceConfig {
     pub(crate) throttling: Option<RetryThrottling>,
+    /// Where it says what gRPC knows and the mesh does not act on.
+    pub(crate) unheeded: Vec<String>,
     entries: Vec<Entry>,
     /// Which entry is about which service and method; empty for any.
     names: HashMap<(String, String), usize>,
@@ -56,6 +58,7 @@ impl ServiceConfig {
                 .as_ref()
                 .map(throttling)
                 .transpose()?,
+            unheeded: document.unheeded(),
             ..Self::default()
         };
         for (nth, config) in document.method_config.into_iter().enumerate() {
@@ -115,20 +118,24 @@ impl ServiceConfig {
         Ok(())
     }
 
-    /// A method's policy with what this says about it: by its name, else its service, else any.
-    pub(crate) fn applied(&self, method: &Method) -> MethodPolicy {
-        let mut policy = method.policy.clone();
+    /// A method under what this says about it: by its name, else its service, else any.
+    pub(crate) fn applied(&self, method: &Method) -> Method {
+        let (mut policy, mut origin) = (method.policy.clone(), method.origin);
         let Some(entry) = self.entry(&method.service, &method.name) else {
-            return policy;
+            return method.with(policy, origin);
         };
-        policy.timeout = entry.timeout.unwrap_or(policy.timeout);
+        if let Some(timeout) = entry.timeout {
+            policy.timeout = timeout;
+            origin.timeout = Source::ServiceConfig;
+        }
         if let Some((attempts, retry)) = &entry.retry
             && policy.idempotent
         {
             policy.max_attempts = *attempts;
             policy.retry = retry.clone();
+            origin.retry = Source::ServiceConfig;
         }
-        policy
+        method.with(policy, origin)
     }
 
     fn entry(&self, service: &str, name: &str) -> Option<&Entry> {
@@ -164,12 +171,9 @@ struct Document {
     method_config: Vec<MethodConfig>,
     retry_throttling: Option<Throttling>,
     // What gRPC knows besides, for peers in other languages.
-    #[serde(rename = "loadBalancingPolicy")]
-    _policy: Option<IgnoredAny>,
-    #[serde(rename = "loadBalancingConfig")]
-    _balancing: Option<IgnoredAny>,
-    #[serde(rename = "healthCheckConfig")]
-    _health: Option<IgnoredAny>,
+    load_balancing_policy: Option<IgnoredAny>,
+    load_balancing_config: Option<IgnoredAny>,
+    health_check_config: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -179,12 +183,55 @@ struct MethodConfig {
     name: Vec<Name>,
     timeout: Option<String>,
     retry_policy: Option<Retry>,
-    #[serde(rename = "waitForReady")]
-    _wait: Option<IgnoredAny>,
-    #[serde(rename = "maxRequestMessageBytes")]
-    _request: Option<IgnoredAny>,
-    #[serde(rename = "maxResponseMessageBytes")]
-    _response: Option<IgnoredAny>,
+    hedging_policy: Option<IgnoredAny>,
+    wait_for_ready: Option<bool>,
+    max_request_message_bytes: Option<IgnoredAny>,
+    max_response_message_bytes: Option<IgnoredAny>,
+}
+
+impl Document {
+    fn unheeded(&self) -> Vec<String> {
+        let whole = [
+            ("loadBalancingPolicy", self.load_balancing_policy.is_some()),
+            ("loadBalancingConfig", self.load_balancing_config.is_some()),
+            ("healthCheckConfig", self.health_check_config.is_some()),
+        ];
+        let methods = self.method_config.iter().enumerate();
+        let methods = methods.flat_map(|(nth, config)| {
+            let fields = config.unheeded().into_iter();
+            fields.map(move |field| format!("methodConfig[{nth}].{field}"))
+        });
+        said(whole).map(str::to_owned).chain(methods).collect()
+    }
+}
+
+impl MethodConfig {
+    fn unheeded(&self) -> Vec<&'static str> {
+        let retry = self.retry_policy.as_ref();
+        let fields = [
+            ("hedgingPolicy", self.hedging_policy.is_some()),
+            // Who has nobody to wait for is told so at once: that is `false`.
+            ("waitForReady", self.wait_for_ready == Some(true)),
+            (
+                "maxRequestMessageBytes",
+                self.max_request_message_bytes.is_some(),
+            ),
+            (
+                "maxResponseMessageBytes",
+                self.max_response_message_bytes.is_some(),
+            ),
+            (
+                "retryPolicy.perAttemptRecvTimeout",
+                retry.is_some_and(|retry| retry.per_attempt_recv_timeout.is_some()),
+            ),
+        ];
+        said(fields).collect()
+    }
+}
+
+fn said<const N: usize>(fields: [(&'static str, bool); N]) -> impl Iterator<Item = &'static str> {
+    let said = fields.into_iter().filter(|(_, said)| *said);
+    said.map(|(name, _)| name)
 }
 
 #[derive(Deserialize)]
@@ -204,6 +251,7 @@ struct Retry {
     max_backoff: String,
     backoff_multiplier: Number,
     retryable_status_codes: Vec<Value>,
+    per_attempt_recv_timeout: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]

@@ -75,6 +75,11 @@ impl Line {
         self.used.load(Ordering::Acquire)
     }
 
+    /// How many streams the peer takes.
+    pub(crate) fn streams(&self) -> usize {
+        self.limit.load(Ordering::Acquire)
+    }
+
     // One stream is left free: h2 parks the one that reaches the limit, and a request parked
     // when a GOAWAY comes is lost without anybody knowing whether it was sent.
     fn limit(&self) -> usize {
@@ -121,6 +126,16 @@ pub(crate) enum OpenError {
     /// What it says is something else.
     #[error("does not speak HTTP/2: {0}")]
     NotHttp2(String),
+    /// One of these, where we did not offer to secure the connection.
+    #[error("{0}; it may want TLS")]
+    OnPlain(Box<OpenError>),
+}
+
+impl OpenError {
+    /// The same on a connection without TLS.
+    pub(crate) fn on_plain(self) -> Self {
+        Self::OnPlain(Box::new(self))
+    }
 }
 
 impl From<hyper::Error> for OpenError {

@@ -6,21 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seam::Ids;
+use seam::net::Stream;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::Shared;
-use super::connection::{Line, OpenError, open};
+use super::connection::{Line, OpenError, Opened, open};
+use super::meters::Ended;
 use crate::discover::DiscoverError;
 use crate::endpoint::Endpoint;
+use crate::tls::HandshakeError;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 // While calls wait because no endpoint is ready, nobody sleeps long.
 const HURRIED_PAUSE: Duration = Duration::from_millis(250);
 // A connection that lasted so long is no sign of a peer that flaps.
-const STEADY: Duration = Duration::from_secs(10);
+pub(super) const STEADY: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_mins(30);
 const IDLE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -31,6 +34,9 @@ pub(crate) enum Trouble {
     /// Nobody has said yet where it is.
     #[error("its addresses are not known yet")]
     Unknown,
+    /// Its addresses are, and no dial has ended yet.
+    #[error("it is still being dialled")]
+    Dialling,
     /// Nobody can say where it is.
     #[error("{0}")]
     Discover(DiscoverError),
@@ -41,6 +47,14 @@ pub(crate) enum Trouble {
         address: SocketAddr,
         /// What the network says.
         source: io::Error,
+    },
+    /// It was reached, and one of the two does not believe the other.
+    #[error("{address} {source}")]
+    Tls {
+        /// Where.
+        address: SocketAddr,
+        /// Who does not, and why.
+        source: HandshakeError,
     },
     /// It was reached, and cannot be talked to.
     #[error("{address} {source}")]
@@ -57,10 +71,10 @@ pub(crate) enum Trouble {
 
 /// Growing pauses: 100 ms × 1.6 ± 20 % up to 30 s.
 #[derive(Debug, Default)]
-pub(super) struct Backoff(Option<Duration>);
+pub(crate) struct Backoff(Option<Duration>);
 
 impl Backoff {
-    fn next(&mut self, ids: &dyn Ids) -> Duration {
+    pub(crate) fn next(&mut self, ids: &dyn Ids) -> Duration {
         let pause = self
             .0
             .map_or(FIRST_PAUSE, |last| last * 8 / 5)
@@ -69,8 +83,28 @@ impl Backoff {
         spread(pause, 200, ids)
     }
 
-    fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.0 = None;
+    }
+}
+
+/// The pauses between dials of one purpose, short again once what was dialled has lasted.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    backoff: Backoff,
+    worked: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn worked(&mut self) {
+        self.worked = Some(Instant::now());
+    }
+
+    pub(super) fn next(&mut self, ids: &dyn Ids) -> Duration {
+        if self.worked.take().is_some_and(|at| at.elapsed() >= STEADY) {
+            self.backoff.reset();
+        }
+        self.backoff.next(ids)
     }
 }
 
@@ -91,28 +125,32 @@ impl Keeper {
     pub(super) async fn run(self) {
         let gone = self.endpoint.gone.clone();
         gone.run_until_cancelled(self.keep()).await;
-        self.endpoint.lines().clear();
+        let left = std::mem::take(&mut *self.endpoint.lines()).len();
+        self.shared.meters.disconnected(Ended::Gone, left);
         self.shared.counted();
     }
 
     async fn keep(&self) {
-        let mut backoff = Backoff::default();
+        // One more connection that cannot be had says little about the one that there is.
+        let (mut only, mut more) = (Pace::default(), Pace::default());
         loop {
             let now = Instant::now();
-            match self.prune(now) {
-                Some(age) if age < STEADY => {
-                    self.pause(backoff.next(&*self.shared.ids)).await;
-                    continue;
-                }
-                Some(_) => backoff.reset(),
-                None => {}
-            }
-            if !self.wants_one(now) {
+            let flaps = self.prune(now).is_some_and(|age| age < STEADY);
+            let pace = if self.endpoint.is_connected() {
+                &mut more
+            } else {
+                &mut only
+            };
+            if flaps {
+                self.pause(pace.next(&*self.shared.ids)).await;
+            } else if !self.wants_one(now) {
                 self.rest().await;
             } else if let Err(trouble) = self.dial().await {
                 debug!(%trouble, "a peer cannot be reached");
                 self.shared.unreachable(&self.endpoint, trouble);
-                self.pause(backoff.next(&*self.shared.ids)).await;
+                self.pause(pace.next(&*self.shared.ids)).await;
+            } else {
+                pace.worked();
             }
         }
     }
@@ -127,18 +165,24 @@ impl Keeper {
             .map(|line| now.saturating_duration_since(line.opened))
             .min();
         lines.retain(|line| line.is_open());
+        let open = lines.len();
         if lines.iter().any(|line| line.expires > now) {
             lines.retain(|line| line.expires > now);
         }
+        let young = lines.len();
         let idle = |line: &Arc<Line>| line.idle_for(now).is_some_and(|idle| idle >= IDLE);
         while lines.len() > 1
             && let Some(place) = lines.iter().position(idle)
         {
             lines.remove(place);
         }
-        let changed = lines.len() != before;
+        let left = lines.len();
         drop(lines);
-        if changed {
+        if left != before {
+            let meters = &self.shared.meters;
+            meters.disconnected(Ended::Lost, before - open);
+            meters.disconnected(Ended::Expired, open - young);
+            meters.disconnected(Ended::Idle, young - left);
             self.shared.counted();
         }
         if youngest.is_some() {
@@ -161,9 +205,7 @@ impl Keeper {
             let text = address.to_string();
             let stream = self.shared.net.dial(&text).await;
             let stream = stream.map_err(|source| Trouble::Dial { address, source })?;
-            open(stream)
-                .await
-                .map_err(|source| Trouble::Open { address, source })
+            self.open(stream, address).await
         });
         let opened = opened.await.unwrap_or_else(|_| {
             let source = io::ErrorKind::TimedOut.into();
@@ -182,6 +224,24 @@ impl Keeper {
         Ok(())
     }
 
+    async fn open(&self, stream: Stream, address: SocketAddr) -> Result<Opened, Trouble> {
+        let refused = |source| Trouble::Tls { address, source };
+        let Some(security) = &self.shared.security else {
+            let opened = open(stream).await;
+            return opened.map_err(|error| Trouble::Open {
+                address,
+                source: error.on_plain(),
+            });
+        };
+        let (stream, verdict) = security.secure(stream, address).await.map_err(refused)?;
+        let opened = open(stream).await;
+        // What it says of our certificate explains why it does not speak.
+        opened.map_err(|source| match verdict.refusal() {
+            Some(source) => refused(source),
+            None => Trouble::Open { address, source },
+        })
+    }
+
     /// Until something ends, is wanted or gets old.
     async fn rest(&self) {
         let (expires, several) = {
@@ -195,17 +255,23 @@ impl Keeper {
             None => look,
         };
         tokio::select! {
+            biased;
             () = self.endpoint.nudge.notified() => {}
             () = sleep_until(until) => {}
         }
     }
 
-    /// Waits before the next dial, for less when calls wait for it.
+    /// Waits before the next dial, for less when calls wait for it, and no longer when the last
+    /// connection ends.
     async fn pause(&self, pause: Duration) {
         let begun = Instant::now();
+        let connected = self.endpoint.is_connected();
         let whole = sleep(pause);
         let hurried = async {
             loop {
+                if connected && !self.endpoint.is_connected() {
+                    return;
+                }
                 if self.shared.is_awaited() {
                     return sleep_until(begun + HURRIED_PAUSE).await;
                 }
@@ -213,6 +279,7 @@ impl Keeper {
             }
         };
         tokio::select! {
+            biased;
             () = whole => {}
             () = hurried => {}
         }
@@ -223,8 +290,10 @@ impl Trouble {
     /// Where, as far as that is known.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Dial { address, .. } | Self::Open { address, .. } => Some(*address),
-            Self::Unknown | Self::Discover(_) | Self::Full => None,
+            Self::Dial { address, .. } | Self::Tls { address, .. } | Self::Open { address, .. } => {
+                Some(*address)
+            }
+            Self::Unknown | Self::Dialling | Self::Discover(_) | Self::Full => None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Calls for which no endpoint is ready: as many as the queue holds, in the order they came, and
-//! for no longer than they have time.
+//! Calls for which no endpoint is ready: as many as the queue holds, and for no longer than they
+//! have time. They are woken in the order they came; one that finds nothing stands last again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;

@@ -15,9 +15,14 @@ use tonic::body::Body;
 
 use super::Shared;
 use super::connection::Line;
+use super::meters::Picked;
+use crate::breaker::Gate;
 use crate::endpoint::Endpoint;
-use crate::layer::{Polled, poll_body};
+use crate::error::reason_for;
+use crate::layer::Polled;
+use crate::layer::metrics::code_in;
 use crate::outcome::Outcome;
+use crate::pick::Wish;
 
 /// A stream taken for one call.
 pub(crate) struct Ticket {
@@ -28,6 +33,12 @@ pub(crate) struct Ticket {
     deadline: Option<Instant>,
     /// How long it took, once that is known; a stream's length says nothing about its peer.
     latency: Option<Duration>,
+    /// How it failed, for people.
+    failed: Option<String>,
+    /// Its peer has answered, with a stream: how long that is silent says nothing about the peer.
+    streams: bool,
+    /// Whether it finds out if an ejected endpoint works again.
+    probe: bool,
     recorded: bool,
 }
 
@@ -35,13 +46,17 @@ impl Ticket {
     pub(super) fn new(
         shared: &Arc<Shared>,
         endpoint: &Arc<Endpoint>,
-        line: Arc<Line>,
-        now: Instant,
+        (line, gate): (Arc<Line>, Gate),
+        Wish { avoid, now }: Wish,
     ) -> Self {
-        // Takes the probe, if it is the one that finds out.
-        endpoint.breaker().allows(now);
+        let picked = match gate {
+            Gate::Probe => Picked::Probe,
+            Gate::Open => Picked::Ejected,
+            Gate::Closed if avoid == Some(endpoint.address()) => Picked::Avoided,
+            Gate::Closed => Picked::Fit,
+        };
         endpoint.enter();
-        shared.meters.picked(endpoint);
+        shared.meters.picked(picked);
         Self {
             shared: Arc::clone(shared),
             endpoint: Arc::clone(endpoint),
@@ -49,6 +64,9 @@ impl Ticket {
             picked: now,
             deadline: None,
             latency: None,
+            failed: None,
+            streams: false,
+            probe: picked == Picked::Probe,
             recorded: false,
         }
     }
@@ -75,11 +93,27 @@ impl Ticket {
         self.latency.get_or_insert(self.picked.elapsed());
     }
 
+    /// Says how it failed, before that is recorded.
+    pub(crate) fn because(&mut self, what: impl Into<String>) {
+        self.failed = Some(what.into());
+    }
+
     /// Notes how the call ended, once.
     pub(crate) fn record(&mut self, outcome: Outcome) {
         if !std::mem::replace(&mut self.recorded, true) {
             let latency = self.latency.unwrap_or_else(|| self.picked.elapsed());
-            self.endpoint.observe(latency, outcome);
+            if outcome == Outcome::Failure {
+                let what = self.failed.take();
+                let what = what.unwrap_or_else(|| "ended without a status".to_owned());
+                self.endpoint
+                    .note_failure(format!("{what}, after {latency:.1?}"));
+            }
+            let ejected = if self.probe {
+                self.endpoint.observe_probe(latency, outcome)
+            } else {
+                self.endpoint.observe(latency, outcome)
+            };
+            self.shared.judged(outcome, (self.probe, ejected));
         }
     }
 
@@ -90,7 +124,11 @@ impl Ticket {
         match self.latency {
             // An answer that goes on for as long as its caller listens.
             Some(_) => self.record(Outcome::Ok),
-            None if late => self.record(Outcome::Failure),
+            None if late => {
+                self.because("no answer within the call's time");
+                self.record(Outcome::Failure);
+            }
+            None if self.streams => {}
             None => self
                 .endpoint
                 .observe_at_least(now.saturating_duration_since(self.picked)),
@@ -110,40 +148,54 @@ impl Drop for Ticket {
 }
 
 /// A body that gives its ticket back when it ends.
-pub(crate) struct Held {
-    body: Body,
+pub(crate) struct Held<B, F> {
+    body: B,
+    /// What an error of the body's own is told as.
+    told: F,
     ticket: Option<Ticket>,
     streams: bool,
 }
 
-impl Held {
+impl<B, F> Held<B, F> {
     /// `streams`: it may have many messages, and only the first says how quick the peer is.
-    pub(crate) fn new(body: Body, ticket: Ticket, streams: bool) -> Self {
+    pub(crate) fn new((body, told): (B, F), mut ticket: Ticket, streams: bool) -> Self {
+        ticket.streams = streams;
         Self {
             body,
+            told,
             ticket: Some(ticket),
             streams,
         }
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, outcome: Outcome, what: impl FnOnce() -> Option<String>) {
         if let Some(mut ticket) = self.ticket.take() {
+            if outcome == Outcome::Failure {
+                ticket.failed = what();
+            }
             ticket.record(outcome);
         }
     }
 }
 
-impl http_body::Body for Held {
+impl<B, F> http_body::Body for Held<B, F>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    F: FnMut(B::Error) -> tonic::Status + Unpin,
+{
     type Data = Bytes;
     type Error = tonic::Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
-        let frame = poll_body(&mut this.body, cx);
+        let frame = Pin::new(&mut this.body).poll_frame(cx);
+        let frame = frame.map_err(&mut this.told);
         match &frame {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => match frame.trailers_ref() {
-                Some(trailers) => this.end(Outcome::of_trailers(trailers)),
+                Some(trailers) => this.end(Outcome::of_trailers(trailers), || {
+                    code_in(trailers).map(|code| reason_for(code).to_owned())
+                }),
                 None if this.streams => {
                     if let Some(ticket) = &mut this.ticket {
                         ticket.answered();
@@ -151,13 +203,17 @@ impl http_body::Body for Held {
                 }
                 None => {}
             },
-            Poll::Ready(Some(Err(status))) => this.end(Outcome::of_status(status)),
-            Poll::Ready(None) => this.end(Outcome::Failure),
+            Poll::Ready(Some(Err(status))) => {
+                this.end(Outcome::of_status(status), || {
+                    Some(status.message().to_owned())
+                });
+            }
+            Poll::Ready(None) => this.end(Outcome::Failure, || None),
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        http_body::Body::is_end_stream(&self.body)
+        self.body.is_end_stream()
     }
 }

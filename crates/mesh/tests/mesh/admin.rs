@@ -1,13 +1,13 @@
 //! What operators see: readiness, and metrics under the usual names.
 
-use mesh::{Lifecycle, install_metrics};
+use mesh::{Directory, Explain, Lifecycle, install_metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::probe::{Probe, World, ask};
 
-async fn get(world: &World, address: &str, path: &str) -> String {
+pub(crate) async fn get(world: &World, address: &str, path: &str) -> String {
     let mut stream = world.net.dial(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -16,13 +16,14 @@ async fn get(world: &World, address: &str, path: &str) -> String {
     answer
 }
 
-async fn admin(world: &World, lifecycle: &Lifecycle) -> String {
+pub(crate) async fn admin(world: &World, lifecycle: &Lifecycle) -> String {
     let listener = world.net.listen("127.0.0.1:0").await.unwrap();
     let address = listener.address().to_string();
     tokio::spawn(mesh::admin::serve(
         listener,
         lifecycle.clone(),
         install_metrics().unwrap(),
+        Explain::new(Directory::default(), world.policies.clone()),
     ));
     address
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesh::{ErrorKind, Fault, reason_of, retry_after_of};
+use mesh::{ErrorKind, Fault, reason_of, relayed, retry_after_of};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -68,6 +68,14 @@ async fn nobody_listening_is_an_unavailable_peer() {
             (Code::Unavailable, Some("PEER_UNAVAILABLE".to_owned()))
         );
         assert!(status.message().contains(&address), "{}", status.message());
+        // A service that is called itself does not hand on where its peers are.
+        let told_on = relayed(status);
+        assert_eq!(
+            told(&told_on),
+            (Code::Unavailable, Some("PEER_UNAVAILABLE".to_owned()))
+        );
+        let whole = format!("{told_on:?} {}", String::from_utf8_lossy(told_on.details()));
+        assert!(!whole.contains(&address), "{whole}");
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::probe::{Probe, World, ask};
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use mesh::{Client, ClientSettings, Lifecycle, Policies, Resolve};
+use mesh::{Client, ClientSettings, Lifecycle, Policies, Resolve, Resolved};
 use seam::SeededIds;
 use seam::net::{Listener, Memory, Net, Stream};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -85,6 +86,8 @@ impl Fleet {
 pub(crate) fn settings(target: &str) -> ClientSettings {
     ClientSettings {
         ids: Arc::new(SeededIds::new(7)),
+        // Whatever the machine is like.
+        connections: 4,
         ..ClientSettings::new("test", target)
     }
 }
@@ -187,11 +190,19 @@ impl Net for Watched {
 }
 
 /// Serves probes with few streams a connection; counts the connections that are open.
-pub(crate) async fn with_few_streams(
+pub(crate) async fn with_few_streams<S>(
     net: &dyn Net,
     streams: u32,
-    probe: Probe,
-) -> (String, Arc<AtomicUsize>) {
+    probe: S,
+) -> (String, Arc<AtomicUsize>)
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
     let mut listener = net.listen("127.0.0.1:0").await.unwrap();
     let address = listener.address().to_string();
     let open = Arc::new(AtomicUsize::new(0));
@@ -227,10 +238,11 @@ impl Names {
 
 #[tonic::async_trait]
 impl Resolve for Names {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Resolved> {
         assert_eq!((host, port), ("probes.test", 80));
         let said = self.0.lock().unwrap().clone();
-        said.ok_or_else(|| io::ErrorKind::TimedOut.into())
+        said.map(Resolved::from)
+            .ok_or_else(|| io::ErrorKind::TimedOut.into())
     }
 }
 

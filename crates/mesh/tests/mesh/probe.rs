@@ -130,7 +130,11 @@ impl World {
     }
 
     pub(crate) fn client(&self, address: &str) -> Client {
-        let settings = ClientSettings::new("test", address);
+        let settings = ClientSettings {
+            // Whatever the machine is like.
+            connections: 4,
+            ..ClientSettings::new("test", address)
+        };
         Client::new(settings, self.net.clone(), self.policies.clone()).unwrap()
     }
 }

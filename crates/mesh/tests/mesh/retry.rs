@@ -22,7 +22,7 @@ const PAY: &str = "/paymesh.trade.v1.TradeService/PayOrder";
 
 /// A probe under the name of a service whose methods have policies.
 #[derive(Clone)]
-struct Named(Probe);
+pub(crate) struct Named(pub(crate) Probe);
 
 impl tonic::server::NamedService for Named {
     const NAME: &'static str = "paymesh.trade.v1.TradeService";

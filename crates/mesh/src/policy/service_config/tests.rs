@@ -152,6 +152,39 @@ fn an_error_names_the_place() {
 }
 
 #[test]
+fn what_grpc_knows_and_the_mesh_does_not_is_taken_and_named() {
+    let json = r#"{
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {"name": [{"service": "paymesh.trade.v1.TradeService", "method": "GetOrder"}],
+             "timeout": "0.5s", "waitForReady": true,
+             "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.05s", "maxBackoff": "2s",
+                "backoffMultiplier": 1.6, "retryableStatusCodes": ["UNAVAILABLE"],
+                "perAttemptRecvTimeout": "0.1s"}},
+            {"name": [{}], "waitForReady": false, "maxRequestMessageBytes": 1024,
+             "hedgingPolicy": {"maxAttempts": 3, "hedgingDelay": "0.5s"}}
+        ]}"#;
+    let read = ServiceConfig::read(json).unwrap();
+    assert_eq!(
+        read.unheeded,
+        [
+            "loadBalancingConfig",
+            "methodConfig[0].waitForReady",
+            "methodConfig[0].retryPolicy.perAttemptRecvTimeout",
+            "methodConfig[1].hedgingPolicy",
+            "methodConfig[1].maxRequestMessageBytes",
+        ]
+    );
+    // All else is heeded.
+    let near = under(json).of(GET);
+    assert_eq!(
+        (near.timeout, near.max_attempts),
+        (Duration::from_millis(500), 4)
+    );
+    assert_eq!(under(json).of(PAY), policies().of(PAY));
+}
+
+#[test]
 fn a_misspelt_field_is_refused_with_its_line() {
     let misspelt = "{\n \"methodConfig\": [\n {\"timeuot\": \"1s\"}]}";
     let Err(ServiceConfigError::Json(error)) = policies().with_service_config(misspelt) else {
