@@ -72,7 +72,7 @@ impl From<tonic::Status> for GatewayError {
 impl From<GatewayError> for tonic::Status {
     fn from(error: GatewayError) -> Self {
         match error {
-            GatewayError::Peer(status) => *status,
+            GatewayError::Peer(status) => mesh::relayed(*status),
             other => other.fault().into(),
         }
     }
@@ -111,10 +111,46 @@ impl GatewayError {
                 Fault::new(ErrorKind::Conflict, "REFUND_CONTENDED", text).retry_after(SOON)
             }
             Self::Config(_) => Fault::new(ErrorKind::Internal, "CONFIG_INVALID", text),
-            Self::Peer(_) => {
-                Fault::new(ErrorKind::Unavailable, "PEER_UNAVAILABLE", text).retry_after(SOON)
-            }
+            Self::Peer(_) => Fault::peer_unavailable(),
             Self::Store(error) => work::fault_of(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+
+    use super::*;
+
+    #[test]
+    fn a_caller_learns_nothing_of_who_stands_behind() {
+        let said = "10.0.0.7:7400 proves to be spiffe://paymesh/rate";
+        let unreachable = Fault::new(ErrorKind::Unavailable, "PEER_UNAVAILABLE", said)
+            .with("target", "10.0.0.7:7400");
+        let denied = Fault::new(ErrorKind::Denied, "CALLER_NOT_ALLOWED", said);
+        let broken = Status::internal(said);
+        for status in [unreachable.into(), denied.into(), broken] {
+            let told = Status::from(GatewayError::from(status));
+            assert_eq!(told.code(), Code::Unavailable);
+            assert_eq!(mesh::reason_of(&told).as_deref(), Some("PEER_UNAVAILABLE"));
+            assert_eq!(mesh::retry_after_of(&told), Some(SOON));
+            let whole = format!("{told:?} {}", String::from_utf8_lossy(told.details()));
+            assert!(
+                !whole.contains("10.0") && !whole.contains("spiffe"),
+                "{whole}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_the_request_is_handed_on() {
+        let fault = Fault::new(ErrorKind::Throttled, "LOOKUPS_BUSY", "too many").retry_after(SOON);
+        let told = Status::from(GatewayError::from(Status::from(fault)));
+        assert_eq!(
+            (told.code(), told.message()),
+            (Code::ResourceExhausted, "too many")
+        );
+        assert_eq!(mesh::reason_of(&told).as_deref(), Some("LOOKUPS_BUSY"));
     }
 }

@@ -1,6 +1,5 @@
 //! The callback ingress: HTTP from the channels, on a port of its own.
 
-use std::io;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,22 +17,17 @@ use crate::PayGateway;
 use crate::channel::{MAX_MESSAGE, MessageError, swiftpass};
 use crate::flow::receive::{self, Refused};
 
-// A channel waits 5 s for the answer and repeats; whoever sends slower than this is none.
+// A channel waits 5 s for the answer and repeats; whoever sends a body slower than this is none. For
+// what comes before it, the server has a limit of its own.
 const READ: Duration = Duration::from_secs(10);
 const HANDLE: Duration = Duration::from_secs(5);
 
 /// Serves `POST /callback/{channel}` until told to stop; what is being answered is answered.
-pub async fn serve(
-    gateway: PayGateway,
-    listener: Listener,
-    stop: CancellationToken,
-) -> io::Result<()> {
+pub async fn serve(gateway: PayGateway, listener: Listener, stop: CancellationToken) {
     let router = Router::new()
         .route("/callback/{channel}", post(callback))
         .with_state(gateway);
-    axum::serve(mesh::Incoming(listener), router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    mesh::web::serve(listener, router, stop).await;
 }
 
 type Answer = (StatusCode, &'static str);

@@ -29,7 +29,7 @@ impl RateService for Service {
         &self,
         request: Request<SetRateSchemeRequest>,
     ) -> Result<Response<SetRateSchemeResponse>, Status> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let now = self.db.clock().now();
         let (owner, wanted) = convert::scheme(request.into_inner().scheme, now)?;
         let published = flow::set_rate_scheme(&self.db, owner, (wanted, &by)).await?;

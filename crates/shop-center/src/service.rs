@@ -21,7 +21,7 @@ impl ShopService for Service {
         &self,
         request: Request<wire::CreateMerchantRequest>,
     ) -> Answer<wire::CreateMerchantResponse> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let merchant = convert::merchant(request.into_inner().merchant)?;
         let Created { kept, created } = flow::create_merchant(&self.0, merchant, &by).await?;
         let merchant = Some(kept.into_message());
@@ -53,7 +53,7 @@ impl ShopService for Service {
         &self,
         request: Request<wire::UpdateMerchantRequest>,
     ) -> Answer<wire::UpdateMerchantResponse> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let update = convert::update_merchant(request.into_inner())?;
         let changed = flow::update_merchant(&self.0, update, &by).await?;
         let merchant = Some(changed.into_message());
@@ -64,7 +64,7 @@ impl ShopService for Service {
         &self,
         request: Request<wire::CreateShopRequest>,
     ) -> Answer<wire::CreateShopResponse> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let shop = convert::shop(request.into_inner().shop)?;
         let Created { kept, created } = flow::create_shop(&self.0, shop, &by).await?;
         let shop = Some(kept.into_message());
@@ -101,7 +101,7 @@ impl ShopService for Service {
         &self,
         request: Request<wire::UpdateShopRequest>,
     ) -> Answer<wire::UpdateShopResponse> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let update = convert::update_shop(request.into_inner())?;
         let changed = flow::update_shop(&self.0, update, &by).await?;
         let shop = Some(changed.into_message());
@@ -112,7 +112,7 @@ impl ShopService for Service {
         &self,
         request: Request<wire::SetShopStatusRequest>,
     ) -> Answer<wire::SetShopStatusResponse> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let update = convert::set_status(request.get_ref())?;
         let changed = flow::set_shop_status(&self.0, update, &by).await?;
         let shop = Some(changed.into_message());
@@ -123,7 +123,7 @@ impl ShopService for Service {
         &self,
         request: Request<wire::CreateMerchantAccountRequest>,
     ) -> Answer<wire::CreateMerchantAccountResponse> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let account = convert::account(request.into_inner().account)?;
         let created = flow::create_merchant_account(&self.0, account, &by).await?;
         let Created { kept, created } = created;
@@ -147,7 +147,7 @@ impl ShopService for Service {
         &self,
         request: Request<wire::UpdateMerchantAccountRequest>,
     ) -> Answer<wire::UpdateMerchantAccountResponse> {
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let update = convert::update_account(request.into_inner())?;
         let changed = flow::update_merchant_account(&self.0, update, &by).await?;
         let account = Some(changed.into_message());

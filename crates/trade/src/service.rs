@@ -156,7 +156,7 @@ impl TradeService for Service {
         request: Request<wire::ApproveRefundRequest>,
     ) -> Answer<wire::ApproveRefundResponse> {
         let trade = &self.0.0;
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let request = request.into_inner();
         let (refund, order) = flow::review_refund::approve(trade, &request.refund_no, &by).await?;
         Ok(Response::new(wire::ApproveRefundResponse {
@@ -170,7 +170,7 @@ impl TradeService for Service {
         request: Request<wire::RejectRefundRequest>,
     ) -> Answer<wire::RejectRefundResponse> {
         let trade = &self.0.0;
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let request = request.into_inner();
         let (refund, order) = flow::review_refund::reject(trade, &request, &by).await?;
         Ok(Response::new(wire::RejectRefundResponse {
@@ -184,7 +184,7 @@ impl TradeService for Service {
         request: Request<wire::RetryRefundRequest>,
     ) -> Answer<wire::RetryRefundResponse> {
         let trade = &self.0.0;
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let request = request.into_inner();
         let (refund, order) = flow::review_refund::retry(trade, &request.refund_no, &by).await?;
         Ok(Response::new(wire::RetryRefundResponse {
@@ -198,7 +198,7 @@ impl TradeService for Service {
         request: Request<wire::ConfirmRefundRequest>,
     ) -> Answer<wire::ConfirmRefundResponse> {
         let trade = &self.0.0;
-        let by = By::of(request.metadata());
+        let by = By::of(&request);
         let request = request.into_inner();
         let (refund, order) = flow::review_refund::confirm(trade, &request, &by).await?;
         Ok(Response::new(wire::ConfirmRefundResponse {

@@ -56,6 +56,7 @@ pub(super) struct Bed {
     pub(super) shops: Shops,
     runner: Runner,
     pub(super) http: ChannelHttp,
+    pub(super) net: Arc<Memory>,
     pub(super) ingress: String,
 }
 
@@ -97,7 +98,7 @@ impl Bed {
         let ingress = format!("http://{}/callback/swiftpass", listener.address());
         let stop = CancellationToken::new();
         tokio::spawn(ingress::serve(gateway.clone(), listener, stop));
-        let http = ChannelHttp::new(net, HttpSettings::default());
+        let http = ChannelHttp::new(net.clone(), HttpSettings::default());
         Self {
             test_db,
             clock,
@@ -106,6 +107,7 @@ impl Bed {
             shops,
             runner,
             http,
+            net,
             ingress,
         }
     }

@@ -2,6 +2,9 @@
 
 use domain::{ObligationKind, PaymentState};
 use proto::gateway::v1::PaymentState as Wire;
+use seam::net::Net;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::bed::{Bed, FEN, number, on_both};
 use super::channel::{Gate, Letter, PREPAY, QUERY, key, paid, ready, refused};
@@ -223,6 +226,28 @@ async fn what_is_not_signed_by_its_merchant_is_refused_and_not_stored() {
         bed.drain(ObligationKind::Inbox).await;
         bed.stands(number(1), PaymentState::Pending, (true, &[]))
             .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_says_too_little_for_ten_seconds_is_left() {
+    on_both(async |bed| {
+        let address = bed.ingress.split('/').nth(2).unwrap();
+        // Nothing here waits for a database.
+        tokio::time::pause();
+        let head = "POST /callback/swiftpass HTTP/1.1\r\nhost: a\r\n";
+        let body = format!("{head}content-length: 100\r\n\r\n<");
+        for (said, answer) in [("", ""), (head, ""), (&body, "HTTP/1.1 413 ")] {
+            let mut stream = bed.net.dial(address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            let (begun, mut answered) = (Instant::now(), String::new());
+            let _ = stream.read_to_string(&mut answered).await;
+            let lasted = begun.elapsed().as_secs();
+            assert!((10..=12).contains(&lasted), "{said:?} {lasted}");
+            assert!(answered.starts_with(answer), "{answered}");
+        }
+        tokio::time::resume();
     })
     .await;
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use md5::{Digest, Md5};
 use seam::net::{Memory, Net};
 use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::channel::value::china_time;
 
@@ -156,7 +157,8 @@ impl Channel {
             most: AtomicUsize::new(0),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&told));
-        tokio::spawn(async move { axum::serve(mesh::Incoming(listener), router).await });
+        let stop = CancellationToken::new();
+        tokio::spawn(mesh::web::serve(listener, router, stop));
         Self { url, told }
     }
 

@@ -165,6 +165,7 @@ impl FeedService for FeedServer {
         &self,
         request: Request<PullEventsRequest>,
     ) -> Result<Response<PullEventsResponse>, Status> {
+        check::own(&request, &request.get_ref().subscriber)?;
         Ok(Response::new(self.pull(request.into_inner()).await?))
     }
 
@@ -172,6 +173,7 @@ impl FeedService for FeedServer {
         &self,
         request: Request<AckEventsRequest>,
     ) -> Result<Response<AckEventsResponse>, Status> {
+        check::own(&request, &request.get_ref().subscriber)?;
         Ok(Response::new(self.ack(request.into_inner()).await?))
     }
 }

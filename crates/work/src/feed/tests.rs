@@ -1,5 +1,6 @@
 //! The feed from commit to acknowledgement, over a mesh within the process.
 
+mod proved;
 mod pulling;
 mod sequencing;
 mod serving;
@@ -21,23 +22,32 @@ const PUBLISHER: &str = "gateway";
 
 // A real server of `db`'s feed, and a client of it.
 async fn serve(db: &Db, lifecycle: &Lifecycle) -> FeedServiceClient<Client> {
-    let policies = Policies::read(proto::DESCRIPTORS).unwrap();
     let net = Arc::new(Memory::default());
+    let address = serve_at(db, lifecycle, (&net, ServerSettings::new("test"))).await;
+    client(net, ClientSettings::new("test", address))
+}
+
+fn client(net: Arc<Memory>, settings: ClientSettings) -> FeedServiceClient<Client> {
+    let policies = Policies::read(proto::DESCRIPTORS).unwrap();
+    FeedServiceClient::new(Client::new(settings, net, policies).unwrap())
+}
+
+async fn serve_at(
+    db: &Db,
+    lifecycle: &Lifecycle,
+    (net, settings): (&Memory, ServerSettings),
+) -> String {
+    let policies = Policies::read(proto::DESCRIPTORS).unwrap();
     let listener = net.listen("127.0.0.1:0").await.unwrap();
-    let settings = ClientSettings::new("test", listener.address().to_string());
+    let address = listener.address().to_string();
     let feeds = [(PUBLISHER.to_owned(), db.clone())];
     let service = FeedServer::new(feeds, FeedServerSettings::default(), lifecycle).service();
-    let server = Server::new(
-        ServerSettings::new("test"),
-        policies.clone(),
-        lifecycle.clone(),
-    );
-    let server = server.add(service);
+    let server = Server::new(settings, policies, lifecycle.clone()).add(service);
     lifecycle.ready();
     lifecycle.spawn("server", async move {
         server.serve(listener).await.unwrap();
     });
-    FeedServiceClient::new(Client::new(settings, net, policies).unwrap())
+    address
 }
 
 // What is in the feed: (sequence, key, version), in the feed's order.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use mesh::Fault;
+use mesh::{ErrorKind, Fault, Peer};
 use proto::feed::v1::{AckEventsRequest, PullEventsRequest};
 use store::feed::SHARDS;
+use tonic::Request;
 
 use super::DEFAULT_EVENTS;
 
@@ -18,6 +19,19 @@ pub(super) struct Pull<'a> {
     pub(super) reader: (&'a str, i16),
     pub(super) most: u32,
     pub(super) wait: Duration,
+}
+
+/// Whoever proved a name reads under it: with another's cursor it would skip facts for that one.
+pub(super) fn own<T>(request: &Request<T>, subscriber: &str) -> Result<(), Fault> {
+    let proved = request.extensions().get().and_then(Peer::name);
+    match proved.filter(|name| *name != subscriber) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("subscriber: must be {name}, which your certificate proves");
+            let fault = Fault::new(ErrorKind::Denied, "SUBSCRIBER_NOT_ALLOWED", message);
+            Err(fault.with("caller", name))
+        }
+    }
 }
 
 pub(super) fn pull(request: &PullEventsRequest) -> Result<Pull<'_>, Fault> {

@@ -13,9 +13,9 @@ use super::{PUBLISHER, serve};
 use crate::feed::sequencer::{Sequencer, SequencerSettings};
 use crate::harness::{World, publish};
 
-const KEY: i64 = 5;
+pub(super) const KEY: i64 = 5;
 
-fn pull() -> PullEventsRequest {
+pub(super) fn pull() -> PullEventsRequest {
     PullEventsRequest {
         publisher: PUBLISHER.to_owned(),
         subscriber: "trade".to_owned(),
@@ -24,7 +24,7 @@ fn pull() -> PullEventsRequest {
     }
 }
 
-fn ack(token: i64, sequence: i64) -> AckEventsRequest {
+pub(super) fn ack(token: i64, sequence: i64) -> AckEventsRequest {
     let PullEventsRequest {
         publisher,
         subscriber,
