@@ -13,18 +13,31 @@ use crate::progress::Progress;
 const SOONEST: Duration = Duration::from_millis(150);
 const SPREAD_MS: u64 = 1_050;
 
+/// How long the mesh lives between two things that are done to it.
+pub(crate) fn respite(ids: &dyn Ids) -> Duration {
+    SOONEST + Duration::from_millis(ids.bits() % SPREAD_MS)
+}
+
 /// How often the mesh is still to be killed.
 pub(crate) struct Kills {
     planned: u32,
     left: AtomicU32,
+    pause: Duration,
 }
 
 impl Kills {
-    pub(crate) fn planned(planned: u32) -> Self {
+    /// So many, with a pause between two orders, so that they fall among all of them.
+    pub(crate) fn planned(planned: u32, pause: Duration) -> Self {
         Self {
             planned,
             left: AtomicU32::new(planned),
+            pause,
         }
+    }
+
+    /// One of them is over.
+    pub(crate) fn one_less(&self) {
+        self.left.fetch_sub(1, SeqCst);
     }
 
     /// Whether the last one is over and the mesh is back.
@@ -52,7 +65,7 @@ impl Kills {
             }
         }
         for kill in 1..=self.planned {
-            let alive = SOONEST + Duration::from_millis(ids.bits() % SPREAD_MS);
+            let alive = respite(ids);
             if let Ok(ended) = timeout(alive, mesh.ended()).await {
                 return ended;
             }
@@ -81,17 +94,14 @@ impl Kills {
             dead.elapsed().as_millis()
         );
         progress.say(&line);
-        self.left.fetch_sub(1, SeqCst);
+        self.one_less();
         Ok(())
     }
 
-    /// The pause between two orders that lets the kills fall among `orders`.
-    pub(crate) async fn pace(&self, orders: u32) {
-        if self.planned == 0 {
-            return;
+    /// The pause between two orders that lets the kills fall among all of them.
+    pub(crate) async fn pace(&self) {
+        if self.planned > 0 {
+            sleep(self.pause).await;
         }
-        let whole = Duration::from_secs(u64::from(self.planned));
-        let pause = whole / orders.max(1);
-        sleep(pause.clamp(Duration::from_millis(2), Duration::from_millis(250))).await;
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::compress::compressed;
 use crate::error::DrillError;
 use crate::ports::Ports;
+use crate::signal::signal;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const DRAINED_WITHIN: Duration = Duration::from_secs(40);
@@ -102,12 +103,7 @@ impl Mesh {
     /// Asks it to drain, and kills it when it does not; answers how it ended.
     pub(crate) async fn stop(&mut self) -> Result<ExitStatus, DrillError> {
         if let Some(pid) = self.running.process.id() {
-            // The runtime's own `kill` knows only SIGKILL.
-            let asked = Command::new("kill")
-                .args(["-TERM", &pid.to_string()])
-                .status()
-                .await;
-            if asked.is_ok_and(|status| status.success())
+            if signal(pid, "TERM").await
                 && let Ok(ended) = timeout(DRAINED_WITHIN, self.running.process.wait()).await
             {
                 return ended.map_err(DrillError::io("the mesh cannot be watched"));
@@ -131,14 +127,18 @@ impl Mesh {
     }
 
     fn tail(&self) -> String {
-        let path = self.data_dir.join(LOG);
-        let log = fs::read(&path).unwrap_or_default();
-        format!(
-            "the end of {}:\n{}",
-            path.display(),
-            last_lines(&String::from_utf8_lossy(&log))
-        )
+        tail(&self.data_dir.join(LOG))
     }
+}
+
+/// The end of a log, and where it is.
+pub(crate) fn tail(path: &Path) -> String {
+    let log = fs::read(path).unwrap_or_default();
+    format!(
+        "the end of {}:\n{}",
+        path.display(),
+        last_lines(&String::from_utf8_lossy(&log))
+    )
 }
 
 fn spawn(

@@ -15,18 +15,19 @@ const COMPRESSED: [(&str, &str); 9] = [
     ("PAYMESH__JOBS__LEASE", "51s"),
 ];
 
-// A mesh whose work waits for tasks is slower, and so are those who pay.
-const WITHOUT_WORKERS: [(&str, &str); 2] = [
+// A mesh whose work waits for tasks is slower, and so are those who pay; so is one of which a part
+// is always away.
+const SLOWER: [(&str, &str); 2] = [
     ("PAYMESH__TRADE__BIND_LIMIT", "20s"),
     ("PAYMESH__TRADE__PAY_LIMIT", "26s"),
 ];
 
 /// What to set for the mesh, the last of a name counts; what `is_set` already stays as it is.
 pub(crate) fn compressed(
-    workers: bool,
+    quick: bool,
     is_set: impl Fn(&str) -> bool,
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let slower = WITHOUT_WORKERS.into_iter().filter(move |_| !workers);
+    let slower = SLOWER.into_iter().filter(move |_| !quick);
     COMPRESSED
         .into_iter()
         .chain(slower)

@@ -1,5 +1,6 @@
 //! The demo from beginning to end.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -12,20 +13,25 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::books::{Books, Facts, reckon};
+use crate::calls::Phase;
 use crate::chaos::Kills;
 use crate::child::Mesh;
 use crate::error::DrillError;
 use crate::flow::Flow;
 use crate::order::life::How;
-use crate::peers::Peers;
+use crate::peers::{Peers, Places};
 use crate::ports::Ports;
 use crate::progress::Progress;
+use crate::split::{self, SplitDemo};
 use crate::story::Story;
 use crate::{fetch, report, seed, story, tasks};
 
 const SEEDED_WITHIN: Duration = Duration::from_secs(30);
 // Keeps instants far from overflow.
 const LONGEST: Duration = Duration::from_hours(24);
+// Between two orders while the mesh is killed.
+const BRIEFEST: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const FETCHED_WITHIN: Duration = Duration::from_mins(1);
 // How often the books are drawn up again while something is wrong with them: what is still under
 // way may set it right.
@@ -59,6 +65,8 @@ pub struct Demo {
     pub stories: bool,
     /// Whether the mesh runs without workers, and every task is called again and again instead.
     pub tasks_only: bool,
+    /// The mesh as separate processes, and what is done to them; one process otherwise.
+    pub split: Option<SplitDemo>,
 }
 
 impl Demo {
@@ -74,6 +82,7 @@ impl Demo {
             timeout: Duration::from_mins(5),
             stories: false,
             tasks_only: false,
+            split: None,
         }
     }
 }
@@ -85,8 +94,11 @@ pub struct Outcome {
     pub books: Books,
     /// Orders that did not get through in time, each with where and why.
     pub stuck: Vec<String>,
-    /// How often the mesh was killed.
+    /// How often the mesh was killed; of one of separate processes: how often one was killed or
+    /// frozen.
     pub kills: u32,
+    /// What the clients saw meanwhile.
+    pub calls: Vec<Phase>,
     /// From the first order to the end of the last one.
     pub elapsed: Duration,
     /// Whose stories are to be told.
@@ -131,15 +143,28 @@ pub async fn demo(settings: Demo) -> Result<Outcome, DrillError> {
 }
 
 async fn hold(settings: &Demo, data_dir: &Path) -> Result<Outcome, DrillError> {
+    if let Some(split) = &settings.split {
+        return Box::pin(split::drill::hold(settings, split, data_dir)).await;
+    }
     let ports = Ports::free().map_err(DrillError::io("there are no free ports"))?;
     let workers = !settings.tasks_only;
     let (mut mesh, ready) = Mesh::start_with(&settings.exe, data_dir, (ports, workers)).await?;
     let peers = Peers::at(ready.grpc)?;
-    let flow = Arc::new(flow(settings, peers));
-    let drilled = drill(settings, &mut mesh, &flow).await;
+    let whole = Duration::from_secs(u64::from(settings.kills));
+    let pause = (whole / settings.orders.max(1)).clamp(BRIEFEST, LONGEST_PAUSE);
+    let kills = Kills::planned(settings.kills, pause);
+    let flow = Arc::new(flow(settings, peers, kills));
+    let ids = SeededIds::new(settings.seed);
+    let trouble = async {
+        tokio::select! {
+            trouble = flow.kills.run(&mut mesh, &flow.progress, &ids) => trouble,
+            trouble = tasks::run(&flow.peers), if settings.tasks_only => trouble,
+        }
+    };
+    let drilled = drill(settings, &flow, trouble).await;
     flow.progress.close();
     let outcome = drilled?;
-    tell(&flow, &settings.exe, &outcome).await;
+    tell(&flow, settings, &outcome).await;
     let ended = mesh.stop().await?;
     if !ended.success() {
         eprintln!("the mesh did not drain: {ended}");
@@ -147,21 +172,21 @@ async fn hold(settings: &Demo, data_dir: &Path) -> Result<Outcome, DrillError> {
     Ok(outcome)
 }
 
-fn flow(settings: &Demo, peers: Peers) -> Flow {
+/// The orders of a drill, none of which has begun.
+pub(crate) fn flow(settings: &Demo, peers: Peers, kills: Kills) -> Flow {
     let buyers = settings.concurrency.clamp(1, Semaphore::MAX_PERMITS);
     Flow {
         peers,
         progress: Progress::of(settings.orders),
-        kills: Kills::planned(settings.kills),
+        how: how(settings, !kills.are_over()),
+        kills,
         buyers: Arc::new(Semaphore::new(buyers)),
-        how: how(settings),
         until: Instant::now() + settings.timeout.min(LONGEST),
         done: Mutex::default(),
     }
 }
 
-fn how(settings: &Demo) -> How {
-    let killed = settings.kills > 0;
+fn how(settings: &Demo, killed: bool) -> How {
     How {
         killed,
         patience: if killed || settings.tasks_only {
@@ -172,11 +197,15 @@ fn how(settings: &Demo) -> How {
     }
 }
 
-async fn drill(settings: &Demo, mesh: &mut Mesh, flow: &Arc<Flow>) -> Result<Outcome, DrillError> {
+/// Seeds, drives all orders to their ends and draws up the books, unless there is trouble.
+pub(crate) async fn drill(
+    settings: &Demo,
+    flow: &Arc<Flow>,
+    trouble: impl Future<Output = DrillError>,
+) -> Result<Outcome, DrillError> {
     Context::background(SEEDED_WITHIN)
         .scope(seed::seed(&flow.peers))
         .await?;
-    let ids = SeededIds::new(settings.seed);
     let begun = Instant::now();
     let mut elapsed = Duration::ZERO;
     let drawn = async {
@@ -186,8 +215,7 @@ async fn drill(settings: &Demo, mesh: &mut Mesh, flow: &Arc<Flow>) -> Result<Out
     };
     let drawn = tokio::select! {
         drawn = drawn => drawn,
-        trouble = flow.kills.run(mesh, &flow.progress, &ids) => Err(trouble),
-        trouble = tasks::run(&flow.peers), if settings.tasks_only => Err(trouble),
+        trouble = trouble => Err(trouble),
     };
     let (books, facts) = drawn?;
     let (_, stuck) = flow.done().told();
@@ -196,6 +224,7 @@ async fn drill(settings: &Demo, mesh: &mut Mesh, flow: &Arc<Flow>) -> Result<Out
         books,
         stuck,
         kills: flow.kills.done(),
+        calls: flow.peers.calls.told(),
         elapsed,
         data_dir: None,
     })
@@ -224,10 +253,17 @@ fn stories(settings: &Demo, books: &Books, facts: &Facts) -> Vec<Story> {
     story::one(books, facts).into_iter().collect()
 }
 
-async fn tell(flow: &Flow, exe: &Path, outcome: &Outcome) {
+/// Prints the books, and the stories that are to be told.
+pub(crate) async fn tell(flow: &Flow, settings: &Demo, outcome: &Outcome) {
     println!("{}", report::books(&outcome.books));
     let Outcome { kills, elapsed, .. } = outcome;
-    println!("{kills} kills, {:.1} s", elapsed.as_secs_f64());
+    let elapsed = elapsed.as_secs_f64();
+    if settings.split.is_some() {
+        println!("{}", report::calls(&outcome.calls));
+        println!("{kills} times killed or frozen, {elapsed:.1} s");
+    } else {
+        println!("{kills} kills, {elapsed:.1} s");
+    }
     for stuck in &outcome.stuck {
         println!("{stuck}");
     }
@@ -235,14 +271,17 @@ async fn tell(flow: &Flow, exe: &Path, outcome: &Outcome) {
         if let Some(kind) = kind {
             println!("\n{}: {}", kind.name(), kind.lesson());
         }
-        trace(exe, flow.peers.client.target(), number).await;
+        trace(&settings.exe, &flow.peers.places, number).await;
     }
 }
 
 // The story is told as an operator would ask for it.
-async fn trace(exe: &Path, address: &str, number: &str) {
+async fn trace(exe: &Path, places: &Places, number: &str) {
+    let config = places.config.iter();
     let told = Command::new(exe)
-        .args(["trace", number, "--address", address])
+        .args(config.flat_map(|config| [OsStr::new("--config"), config.as_os_str()]))
+        .args(["trace", number, "--address", &places.trade])
+        .args(["--gateway", &places.gateway])
         .status()
         .await;
     if !told.is_ok_and(|status| status.success()) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use mesh::{PolicyError, TargetError};
+use mesh::{PolicyError, TargetError, TlsError};
 use thiserror::Error;
 use tonic::Status;
 
@@ -36,6 +36,20 @@ pub enum DrillError {
         /// The end of its log.
         tail: String,
     },
+    /// A process of a mesh of several does not start, or does not start again.
+    #[error("{name} does not start; {tail}")]
+    Down {
+        /// Which.
+        name: String,
+        /// The end of its log.
+        tail: String,
+    },
+    /// A process was to be frozen, and answered all the same.
+    #[error("{0} is not frozen: it answers")]
+    Awake(String),
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// Files or processes.
     #[error("{what}")]
     Io {
@@ -55,6 +69,9 @@ pub enum DrillError {
     /// The descriptors are not usable.
     #[error(transparent)]
     Policies(#[from] PolicyError),
+    /// The certificates are not usable.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The mesh listens on something that is no address.
     #[error(transparent)]
     Target(#[from] TargetError),

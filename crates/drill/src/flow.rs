@@ -57,7 +57,7 @@ impl Flow {
                 break;
             };
             lives.spawn(Arc::clone(self).life(plan, buyer));
-            self.kills.pace(orders).await;
+            self.kills.pace().await;
         }
         while lives.join_next().await.is_some() {}
     }

@@ -2,6 +2,7 @@
 //! It knows what any client knows: gRPC, and the process it started.
 
 pub mod books;
+mod calls;
 mod chaos;
 mod child;
 mod compress;
@@ -18,14 +19,18 @@ mod ports;
 mod progress;
 mod report;
 mod seed;
+mod signal;
+mod split;
 mod story;
 mod tasks;
 
 pub use books::Books;
+pub use calls::Phase;
 pub use demo::{Demo, Outcome, demo};
 pub use error::DrillError;
 pub use flood::storm::{Storm, Stormed, storm};
 pub use flood::{Flood, Measured, Pairs, flood};
 pub use plan::end::End;
 pub use plan::kind::Kind;
+pub use split::{Blows, Split, SplitDemo, Stores, up_split};
 pub use story::Story;

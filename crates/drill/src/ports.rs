@@ -1,4 +1,4 @@
-//! Four free ports on the loopback; a restarted mesh must come back on the same ones.
+//! Free ports on the loopback. A mesh that is restarted must come back on the same ones.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -23,9 +23,7 @@ pub(crate) struct Ports {
 impl Ports {
     /// Ports that nobody listens on now.
     pub(crate) fn free() -> io::Result<Self> {
-        // Held until all four are known, so that they differ.
-        let held = [bind()?, bind()?, bind()?, bind()?];
-        let [grpc, callback, admin, sandbox] = held.each_ref().map(|(port, _)| *port);
+        let [grpc, callback, admin, sandbox] = unused()?;
         Ok(Self {
             grpc,
             callback,
@@ -33,6 +31,15 @@ impl Ports {
             sandbox,
         })
     }
+}
+
+/// So many ports that nobody listens on now.
+pub(crate) fn unused<const N: usize>() -> io::Result<[u16; N]> {
+    // Held until all are known, so that they differ.
+    let held: Vec<_> = (0..N).map(|_| bind()).collect::<io::Result<_>>()?;
+    let ports: Vec<u16> = held.iter().map(|(port, _)| *port).collect();
+    let short = |_| io::ErrorKind::AddrNotAvailable.into();
+    ports.try_into().map_err(short)
 }
 
 fn bind() -> io::Result<(u16, TcpListener)> {

@@ -1,10 +1,12 @@
 //! The books, as people read them.
 
+mod calls;
 mod kinds;
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::books::{Books, Finding};
+use crate::calls::Phase;
 
 const SHOWN: usize = 50;
 
@@ -28,6 +30,11 @@ pub(crate) fn books(books: &Books) -> String {
         findings(&books.findings)
     };
     format!("{}\n{table}\n{verdict}", kinds::table(&books.kinds))
+}
+
+/// What the clients saw, phase by phase.
+pub(crate) fn calls(phases: &[Phase]) -> String {
+    calls::table(phases)
 }
 
 fn rows(books: &Books) -> Vec<(&'static str, String, String)> {

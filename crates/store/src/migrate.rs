@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use sqlx::migrate::{Migrate, Migration as Step, MigrationType, Migrator};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, SqlSafeStr};
+use sqlx::migrate::{Migrate, MigrateDatabase, Migration as Step, MigrationType, Migrator};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection, SqlSafeStr};
 
 use crate::engine;
 use crate::{Engine, StoreError};
@@ -60,6 +60,20 @@ pub async fn migrate(service: &str, url: &str, own: &[Migration]) -> Result<usiz
         .map_err(|e| failed(&e))?;
     connection.close().await.map_err(|e| failed(&e))?;
     Ok(pending)
+}
+
+/// Makes the empty database that the URL names; whoever deploys does that by other means.
+pub async fn create(url: &str) -> Result<(), StoreError> {
+    sqlx::any::install_default_drivers();
+    let created = Any::create_database(url).await;
+    created.map_err(|e| StoreError::of("create database", &e))
+}
+
+/// Removes the database that the URL names, with all that is in it, if it is there.
+pub async fn remove(url: &str) -> Result<(), StoreError> {
+    sqlx::any::install_default_drivers();
+    let removed = Any::drop_database(url).await;
+    removed.map_err(|e| StoreError::of("drop database", &e))
 }
 
 /// Fails unless the database of `service` has every step.

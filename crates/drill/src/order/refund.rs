@@ -39,7 +39,7 @@ impl Visit<'_> {
             refund_no: refund.refund_no,
             reason: "the soup was eaten".to_owned(),
         };
-        let refused = ask!(self.peers.trade, reject_refund, request).await;
+        let refused = ask!(self.peers.desk, reject_refund, request).await;
         self.heed("refusing a refund", refused).map(drop)
     }
 
@@ -85,7 +85,7 @@ impl Visit<'_> {
         let request = ApproveRefundRequest {
             refund_no: refund.refund_no.clone(),
         };
-        let approved = ask!(self.peers.trade, approve_refund, request).await;
+        let approved = ask!(self.peers.desk, approve_refund, request).await;
         let approved = self.heed("approving a refund", approved)?;
         Ok(approved.map(|_| refund))
     }
@@ -95,7 +95,7 @@ impl Visit<'_> {
             refund_no: refund.refund_no.clone(),
             evidence: BY_HAND.to_owned(),
         };
-        let confirmed = ask!(self.peers.trade, confirm_refund, request).await;
+        let confirmed = ask!(self.peers.desk, confirm_refund, request).await;
         self.heed("confirming a refund", confirmed).map(drop)
     }
 
