@@ -35,5 +35,6 @@ sum() {
 }
 
 status=0
-cargo test --workspace --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+# With the features that are off by default, so that their tests run too.
+cargo test --workspace --features kubernetes,otlp --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
 sum "$status" <"$log"

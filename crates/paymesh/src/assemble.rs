@@ -24,6 +24,8 @@ use crate::failure::Failure;
 use crate::ground::Ground;
 use crate::task;
 
+pub const SHOP_CENTER: &str = "shop-center";
+pub const RATE: &str = "rate";
 pub const PAY_GATEWAY: &str = "pay-gateway";
 pub const TRADE: &str = "trade";
 
@@ -31,8 +33,8 @@ impl Service {
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Self::ShopCenter => "shop-center",
-            Self::Rate => "rate",
+            Self::ShopCenter => SHOP_CENTER,
+            Self::Rate => RATE,
             Self::Trade => TRADE,
             Self::PayGateway => PAY_GATEWAY,
         }
@@ -99,9 +101,13 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
         Arc::clone(&ground.clock),
     );
     let peers = trade::Peers {
-        shops: ShopServiceClient::new(ground.client(TRADE, &peers.shop_center)?),
-        payments: PaymentServiceClient::new(ground.client(TRADE, &peers.pay_gateway)?),
-        rates: RateServiceClient::new(ground.client(TRADE, &peers.rate)?),
+        shops: ShopServiceClient::new(ground.client(TRADE, &peers.shop_center, SHOP_CENTER)?),
+        payments: PaymentServiceClient::new(ground.client(
+            TRADE,
+            &peers.pay_gateway,
+            PAY_GATEWAY,
+        )?),
+        rates: RateServiceClient::new(ground.client(TRADE, &peers.rate, RATE)?),
         lookups: Arc::new(Semaphore::new(config.shop_lookups)),
         known_shops: Arc::new(shops),
     };
@@ -124,7 +130,8 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
 pub async fn pay_gateway(ground: &Ground) -> Result<PayGateway, Failure> {
     let config = ground.config.pay_gateway.clone();
     config.validate().map_err(Failure::config)?;
-    let shops = ground.client(PAY_GATEWAY, &ground.config.peers.shop_center)?;
+    let shops = &ground.config.peers.shop_center;
+    let shops = ground.client(PAY_GATEWAY, shops, SHOP_CENTER)?;
     let parts = pay_gateway::Parts {
         config,
         database: Service::PayGateway.database(ground)?,
@@ -145,7 +152,8 @@ pub struct TradeWork {
 }
 
 pub fn trade_work(ground: &Ground, trade: &Trade) -> Result<TradeWork, Failure> {
-    let feed = FeedServiceClient::new(ground.client(TRADE, &ground.config.peers.pay_gateway)?);
+    let gateway = &ground.config.peers.pay_gateway;
+    let feed = FeedServiceClient::new(ground.client(TRADE, gateway, PAY_GATEWAY)?);
     let settings = PullerSettings::new(PAY_GATEWAY, TRADE);
     let sink = (trade.db().clone(), trade.subscriber());
     let puller = Puller::new(feed, settings, sink, &ground.lifecycle);

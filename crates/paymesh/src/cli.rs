@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use secrecy::SecretString;
 
 const EXAMPLES: &str = "\
 Examples:
   paymesh up                                everything in one process, data in ./data
   paymesh demo                              drive 500 orders through it and count the money
   paymesh trace W261120432000000000         what happened to an order
+  paymesh explain pay-gateway               how that service is called, and how it does
   paymesh --config prod.toml serve trade    one service, for a deployment
   paymesh --config prod.toml task revoke    what a worker does, once, for a CronJob";
 
@@ -31,6 +33,9 @@ pub enum Command {
     /// Run every role in one process, on embedded stores, over loopback gRPC
     #[cfg(feature = "dev")]
     Up(Up),
+    /// Run every role as processes of their own, two of each, on MySQL
+    #[cfg(feature = "dev")]
+    UpSplit(UpSplit),
     /// Serve one service's RPCs
     Serve {
         /// Which service
@@ -80,6 +85,18 @@ pub enum Command {
         #[arg(long, value_name = "HOST:PORT")]
         gateway: Option<String>,
     },
+    /// Tell what a process's mesh knows: its peers, why they are picked or not, and its policies
+    Explain {
+        /// Which peers and methods: a service's name, or a part of an address or of a method's
+        /// name [default: all that it calls or serves]
+        service: Option<String>,
+        /// The process's admin port [default: listen.admin, 127.0.0.1:7402]
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask a server whether it serves: exit code 0 if it does
     Healthcheck {
         /// The server's gRPC address
@@ -121,6 +138,41 @@ pub struct Up {
     pub no_workers: bool,
 }
 
+/// Where `up-split` keeps its data.
+#[derive(Debug, Args)]
+pub struct UpSplit {
+    /// Configuration, lists of addresses, logs and the simulator's ledger; what an earlier mesh
+    /// left there is replaced
+    #[arg(long, default_value = "data/split", value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+    /// Give everybody a certificate: the processes prove to each other who they are
+    #[arg(long)]
+    pub tls: bool,
+    #[command(flatten)]
+    pub servers: Servers,
+}
+
+/// Servers for databases that are made at the start and gone at the end.
+#[derive(Debug, Args)]
+pub struct Servers {
+    /// A MySQL or MariaDB, as mysql://USER:PASSWORD@HOST:PORT/, whose user may create databases
+    #[arg(
+        long,
+        env = "PAYMESH_TEST_MYSQL_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub mysql: Option<SecretString>,
+    /// A Redis; it works without
+    #[arg(
+        long,
+        env = "PAYMESH_TEST_REDIS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub redis: Option<SecretString>,
+}
+
 /// What the demo does.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -142,6 +194,34 @@ pub struct Demo {
     /// Run the mesh without its workers, and call every task each second instead
     #[arg(long)]
     pub tasks_only: bool,
+    #[command(flatten)]
+    pub apart: Apart,
+}
+
+/// A demo on separate processes.
+#[derive(Debug, Args)]
+pub struct Apart {
+    /// Run the mesh as up-split does: every role as processes of their own, on MySQL
+    #[arg(long, conflicts_with_all = ["kills", "tasks_only"])]
+    pub split: bool,
+    /// With --split: give everybody a certificate
+    #[arg(long, requires = "split")]
+    pub tls: bool,
+    /// With --split: kill (SIGKILL) one process of each role, then all of it, one role at a time
+    #[arg(long, requires = "split")]
+    pub kill_each: bool,
+    /// With --split: freeze (SIGSTOP) a process of each role, one at a time, for so long [10 s]
+    #[arg(
+        long,
+        requires = "split",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10",
+        value_name = "SECONDS"
+    )]
+    pub freeze_each: Option<u64>,
+    #[command(flatten)]
+    pub servers: Servers,
 }
 
 /// What the bench does.

@@ -1,8 +1,10 @@
 //! The configuration: one TOML file, environment over it, unknown keys refused, checked
 //! before anything starts.
 
+mod faults;
 mod mesh;
 mod redis;
+mod tls;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,8 +21,10 @@ use work::{RunnerSettings, SequencerSettings};
 
 use crate::failure::Failure;
 
+pub use faults::FaultConfig;
 pub use mesh::{CallerRateConfig, CallerRatesConfig, MeshConfig};
 pub use redis::RedisConfig;
+pub use tls::TlsConfig;
 
 /// Everything an operator may set.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,6 +58,8 @@ pub struct LogConfig {
     pub format: Format,
     /// As in `info,mesh=debug`.
     pub filter: String,
+    /// The collector that spans go to, `http://host:4317`; empty: nowhere.
+    pub otlp: String,
 }
 
 /// How log lines look.
@@ -115,6 +121,7 @@ impl Default for LogConfig {
         Self {
             format: Format::Auto,
             filter: "info".to_owned(),
+            otlp: String::new(),
         }
     }
 }

@@ -79,11 +79,7 @@ impl Host {
         let Some(gateway) = &self.gateway else { return };
         let lifecycle = &self.ground.lifecycle;
         let ingress = ingress::serve(gateway.clone(), listener, lifecycle.token());
-        lifecycle.spawn("callback ingress", async move {
-            if let Err(error) = ingress.await {
-                tracing::error!(%error, "callback ingress");
-            }
-        });
+        lifecycle.spawn("callback ingress", ingress);
     }
 
     /// A server of the services' RPCs, feeds and tasks.

@@ -31,6 +31,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             role::up::prepare(&mut config, &up)?;
             role::up::run(Ground::new(config)?, &up).await?;
         }
+        #[cfg(feature = "dev")]
+        Command::UpSplit(up) => role::up_split::run(up).await?,
         Command::Serve { service } => role::serve::run(&ground()?, service).await?,
         Command::Callback => role::callback::run(&ground()?).await?,
         Command::Work { service } => role::work::run(&ground()?, service).await?,
@@ -44,17 +46,29 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         #[cfg(feature = "dev")]
         Command::Demo(demo) => return role::demo::run(demo).await,
         Command::Task { name, address } => {
-            return role::task::run(&config()?.peers, name.as_deref(), address.as_deref()).await;
+            return role::task::run(&config()?, name.as_deref(), address.as_deref()).await;
         }
         Command::Trace {
             number,
             address,
             gateway,
         } => {
-            role::trace::run(&number, &address, gateway.as_deref().unwrap_or(&address)).await?;
+            let gateway = gateway.as_deref().unwrap_or(&address);
+            role::trace::run(&config()?, &number, (&address, gateway)).await?;
+        }
+        Command::Explain {
+            service,
+            address,
+            json,
+        } => {
+            let address = match address {
+                Some(address) => address,
+                None => config()?.listen.admin,
+            };
+            role::explain::run(service.as_deref(), &address, json).await?;
         }
         Command::Healthcheck { address, service } => {
-            role::healthcheck::run(&address, &service).await?;
+            role::healthcheck::run(&config()?, &address, &service).await?;
         }
         Command::Version => version(),
         Command::Completions { shell } => {
@@ -75,8 +89,16 @@ fn version() {
         "commit {}",
         option_env!("PAYMESH_COMMIT").unwrap_or("unknown")
     );
-    println!(
-        "features {}",
-        if cfg!(feature = "dev") { "dev" } else { "none" }
-    );
+    let known = [
+        ("dev", cfg!(feature = "dev")),
+        ("faults", cfg!(feature = "faults")),
+        ("kubernetes", cfg!(feature = "kubernetes")),
+        ("otlp", cfg!(feature = "otlp")),
+    ];
+    let on = known.into_iter().filter(|(_, on)| *on);
+    let mut names: Vec<_> = on.map(|(name, _)| name).collect();
+    if names.is_empty() {
+        names.push("none");
+    }
+    println!("features {}", names.join(" "));
 }

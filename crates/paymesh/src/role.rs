@@ -5,6 +5,7 @@ pub mod bench;
 pub mod callback;
 #[cfg(feature = "dev")]
 pub mod demo;
+pub mod explain;
 pub mod healthcheck;
 pub mod migrate;
 #[cfg(feature = "dev")]
@@ -14,6 +15,8 @@ pub mod task;
 pub mod trace;
 #[cfg(feature = "dev")]
 pub mod up;
+#[cfg(feature = "dev")]
+pub mod up_split;
 pub mod work;
 
 use ::mesh::{Server, ServerSettings};
@@ -27,6 +30,12 @@ pub fn server(ground: &Ground, name: &'static str) -> Server {
         drain: ground.config.drain,
         limits: ground.config.mesh.limits(),
         rates: ground.config.mesh.rates(),
+        tls: ground.tls.clone(),
+        callers: ground.config.mesh.callers(),
+        spans: ground.spans.clone(),
+        directory: ground.directory.clone(),
+        #[cfg(feature = "faults")]
+        faults: ground.faults.clone(),
         ..ServerSettings::new(name)
     };
     Server::new(settings, ground.policies.clone(), ground.lifecycle.clone())

@@ -8,6 +8,9 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn paymesh(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paymesh"));
@@ -43,6 +46,10 @@ struct Up {
 
 impl Up {
     fn start(data: &Path) -> Self {
+        Self::with(data, ("PAYMESH__MESH__POLICY", ""))
+    }
+
+    fn with(data: &Path, (variable, value): (&str, &str)) -> Self {
         let any = "127.0.0.1:0";
         let data = data.to_str().unwrap();
         let args = [
@@ -57,6 +64,7 @@ impl Up {
             any,
         ];
         let mut child = paymesh(&[&args[..], &["--sandbox", any]].concat())
+            .env(variable, value)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -212,6 +220,64 @@ fn a_running_mesh_is_healthy_and_knows_no_order_it_did_not_accept() {
         "TRACE_FAILED",
         &["INVALID_ARGUMENT", "order_no"],
     );
+}
+
+#[test]
+fn a_mesh_is_explained_and_a_wrong_policy_file_stops_nothing_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    let with_timeout = |timeout: &str| {
+        let method = r#"{"service": "paymesh.trade.v1.TradeService", "method": "GetOrder"}"#;
+        let text =
+            format!(r#"{{"methodConfig": [{{"name": [{method}], "timeout": "{timeout}"}}]}}"#);
+        fs::write(&file, text).unwrap();
+    };
+    with_timeout("2");
+    let up = Up::with(
+        folder.path(),
+        ("PAYMESH__MESH__POLICY", file.to_str().unwrap()),
+    );
+    let admin = up.address("admin");
+    // It says that it is ready a moment before it serves and its peers are connected.
+    let explain = |args: &[&str], expected: &[&str]| {
+        let begun = Instant::now();
+        loop {
+            let output = run(&[&["explain", "--address", admin], args].concat());
+            assert!(output.status.success(), "{}", said(&output));
+            let told = String::from_utf8(output.stdout).unwrap();
+            let missing = expected.iter().find(|part| !told.contains(**part));
+            let Some(missing) = missing else { return told };
+            assert!(begun.elapsed() < PATIENCE, "no {missing:?} in\n{told}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    explain(
+        &["trade"],
+        &[
+            "identity: none, TLS is off",
+            "policies: method options alone",
+            r#"policy.json: methodConfig[0].timeout: "2" must be positive seconds, e.g. "0.1s""#,
+            "paymesh serves at ",
+            "paymesh.trade.v1.TradeService/GetOrder",
+        ],
+    );
+    let told = explain(
+        &["pay-gateway"],
+        &[
+            "trade calls pay-gateway at ",
+            "ready",
+            "picked: there is no other",
+        ],
+    );
+    assert!(!told.contains("TradeService/"), "{told}");
+    with_timeout("2s");
+    explain(
+        &["TradeService/GetOrder", "--json"],
+        &["VALUE_SOURCE_SERVICE_CONFIG", r#""timeout": "2s""#],
+    );
+    // Not every port is one that explains.
+    let output = run(&["explain", "--address", up.address("grpc")]);
+    refused(&output, "EXPLAIN_FAILED", &["admin port (listen.admin)"]);
 }
 
 #[test]

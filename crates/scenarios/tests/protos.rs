@@ -12,14 +12,7 @@ use prost_types::field_descriptor_proto::Label;
 use prost_types::method_options::IdempotencyLevel;
 
 const POLICY: &str = "paymesh.mesh.v1.policy";
-const CALLERS: &[&str] = &[
-    "client",
-    "operator",
-    "pay-gateway",
-    "subscribers",
-    "task",
-    "trade",
-];
+const CALLERS: &[&str] = &["client", "operator", "pay-gateway", "task", "trade"];
 
 fn ours(pool: &DescriptorPool) -> Vec<FileDescriptor> {
     pool.files()

@@ -175,6 +175,37 @@ fn no_call_to_pay_gateway_failed() {
     assert!(ill.is_empty(), "{ill:?}");
 }
 
+/// What a breaker or a bulkhead between trade and pay-gateway has refused so far, and that they
+/// are there at all.
+fn tripped() -> Vec<String> {
+    let metrics = mesh::install_metrics().unwrap().render();
+    let told = include_str!("../../../docs/metrics.md");
+    let mut tripped = Vec::new();
+    for (metric, whose) in [
+        ("mesh_client_ejections_total", "caller=\"trade\""),
+        ("mesh_client_probes_total", "caller=\"trade\""),
+        (
+            "mesh_bulkhead_refused_total",
+            "\"paymesh.gateway.v1.PaymentService\"",
+        ),
+    ] {
+        assert!(
+            told.contains(&format!("`{metric}`")),
+            "{metric} has another name now"
+        );
+        let counts = metrics
+            .lines()
+            .filter(|line| line.split('{').next() == Some(metric) && line.contains(whose));
+        tripped.extend(counts.map(str::to_owned));
+    }
+    let picks = "mesh_client_picks_total{caller=\"trade\"";
+    assert!(
+        metrics.contains(picks),
+        "trade's calls go through no breaker: {metrics}"
+    );
+    tripped
+}
+
 #[tokio::test]
 async fn one_channel_at_thirty_seconds_hurts_nobody_else() {
     let _turn = alone().await;
@@ -182,6 +213,7 @@ async fn one_channel_at_thirty_seconds_hurts_nobody_else() {
         let mesh = narrow(engine).await;
         let (good, slow) = (mesh.shop().await, mesh.shop().await);
         let quiet = lives(&mesh, &good).await;
+        let before = tripped();
         slow_down(&mesh, &slow).await;
         let over = AtomicBool::new(false);
         let (loaded, pressed, asked, most) = tokio::join!(
@@ -210,6 +242,11 @@ async fn one_channel_at_thirty_seconds_hurts_nobody_else() {
         let bound = quiet * 10 + Duration::from_secs(1);
         assert!(loaded < bound, "{loaded:?}, without the slow one {quiet:?}");
         no_call_to_pay_gateway_failed();
+        assert_eq!(
+            tripped(),
+            before,
+            "the channel's trouble is none of pay-gateway's"
+        );
         assert!(mesh.forgotten().await.is_empty());
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use ::mesh::{CallerRates, Limits, Rate};
+use ::mesh::{CallerPolicy, CallerRates, Limits, PolicyFile, Rate};
 use serde::Deserialize;
 
+use super::FaultConfig;
+use super::tls::TlsConfig;
 use crate::failure::Failure;
 
 const PLACES: RangeInclusive<usize> = 1..=1_000_000;
@@ -30,7 +33,16 @@ pub struct MeshConfig {
     /// When those refused are to come back, more or less.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,
+    /// gRPC's service config as JSON, above the methods' own options and read again while running;
+    /// empty: none.
+    pub policy: PathBuf,
+    /// What goes wrong on purpose; only development builds can.
+    pub faults: Vec<FaultConfig>,
     pub rates: CallerRatesConfig,
+    /// Who this process is, and whom it believes.
+    pub tls: TlsConfig,
+    /// Who may call, with TLS, by method or service, where it is not as the methods say.
+    pub callers: BTreeMap<String, Vec<String>>,
 }
 
 /// How often each caller may call; nobody is limited by default.
@@ -67,7 +79,11 @@ impl Default for MeshConfig {
             queue_wait,
             waiting,
             retry_after,
+            policy: PathBuf::new(),
+            faults: Vec::new(),
             rates: CallerRatesConfig::default(),
+            tls: TlsConfig::default(),
+            callers: BTreeMap::new(),
         }
     }
 }
@@ -94,7 +110,26 @@ impl MeshConfig {
             let wrong = "mesh.retry_after must be between 1ms and 1m";
             return Err(Failure::config(wrong));
         }
+        for (nth, fault) in self.faults.iter().enumerate() {
+            fault.validate(nth)?;
+        }
+        self.tls.validate()?;
+        if !self.callers.is_empty() && !self.tls.is_on() {
+            let wrong = "mesh.callers needs mesh.tls: without it nobody proves who they are";
+            return Err(Failure::config(wrong));
+        }
         Ok(())
+    }
+
+    /// The policy file, if one is named.
+    pub fn policy(&self) -> Option<PolicyFile> {
+        let named = !self.policy.as_os_str().is_empty();
+        named.then(|| PolicyFile::new(&self.policy))
+    }
+
+    /// As the server takes it.
+    pub fn callers(&self) -> CallerPolicy {
+        self.callers.clone().into()
     }
 
     /// As the server takes it.

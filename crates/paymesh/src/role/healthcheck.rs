@@ -1,19 +1,15 @@
 //! `paymesh healthcheck`: one question to a server, for probes and scripts.
 
-use std::sync::Arc;
-
-use ::mesh::{Client, ClientSettings};
-use seam::net::Tcp;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::config::Config;
 use crate::failure::Failure;
-use crate::ground::policies;
+use crate::ground::visitor;
 
-pub async fn run(address: &str, service: &str) -> Result<(), Failure> {
-    let settings = ClientSettings::new("healthcheck", address);
-    let client = Client::new(settings, Arc::new(Tcp), policies()?)?;
+pub async fn run(config: &Config, address: &str, service: &str) -> Result<(), Failure> {
+    let client = visitor(config, "healthcheck", address, None)?;
     let request = HealthCheckRequest {
         service: service.to_owned(),
     };

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::ground::Ground;
 
 pub async fn run(ground: &Ground, service: Service) -> Result<(), Failure> {
+    ground.is_called(service.name())?;
     let listener = ground.listen("grpc", &ground.config.listen.grpc).await?;
     ground.admin().await?;
     let server = server(ground, service.name());

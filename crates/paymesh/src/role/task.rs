@@ -2,21 +2,19 @@
 
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ::mesh::{Client, ClientSettings, Context, reason_of};
+use ::mesh::{Client, Context, reason_of};
 use indicatif::ProgressBar;
 use proto::task::v1::task_service_client::TaskServiceClient;
 use proto::task::v1::{RunTaskRequest, RunTaskResponse};
-use seam::net::Tcp;
 use tokio::time::Instant;
 use tonic::Status;
 
 use crate::cli::Service;
-use crate::config::PeersConfig;
+use crate::config::{Config, PeersConfig};
 use crate::failure::Failure;
-use crate::ground::policies;
+use crate::ground::visitor;
 use crate::task::{self, Entry};
 
 // Some of it failed; it is tried again, and whoever looks may see why.
@@ -29,7 +27,7 @@ const PACE: Duration = Duration::from_secs(1);
 
 /// Runs the task at its owner and tells how far it is; without a name, lists them.
 pub async fn run(
-    peers: &PeersConfig,
+    config: &Config,
     name: Option<&str>,
     address: Option<&str>,
 ) -> Result<ExitCode, Failure> {
@@ -44,9 +42,8 @@ pub async fn run(
             format!("no task {name:?}; there is: {there}"),
         )
     })?;
-    let address = address.unwrap_or_else(|| owner(peers, entry));
-    let settings = ClientSettings::new("task", address);
-    let client = Client::new(settings, Arc::new(Tcp), policies()?)?;
+    let address = address.unwrap_or_else(|| owner(&config.peers, entry));
+    let client = visitor(config, "task", address, Some(entry.owner.name()))?;
     let run = follow(TaskServiceClient::new(client), entry.name);
     let ended = Context::background(LONGEST).scope(run).await;
     let ended = ended.map_err(|status| failure(entry, address, &status))?;

@@ -1,20 +1,25 @@
 //! `paymesh trace NUMBER`: an order's whole story, told in order.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use ::mesh::{Client, ClientSettings, Context};
-use seam::net::Tcp;
+use ::mesh::Context;
 
+use crate::assemble::{PAY_GATEWAY, TRADE};
+use crate::config::Config;
 use crate::failure::Failure;
-use crate::ground::policies;
+use crate::ground::visitor;
 use crate::story::story;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks trade and pay-gateway at these addresses; `number` may be a payment's.
-pub async fn run(number: &str, trade: &str, gateway: &str) -> Result<(), Failure> {
-    let (trade, gateway) = (client(trade)?, client(gateway)?);
+pub async fn run(
+    config: &Config,
+    number: &str,
+    (trade, gateway): (&str, &str),
+) -> Result<(), Failure> {
+    let trade = visitor(config, "trace", trade, Some(TRADE))?;
+    let gateway = visitor(config, "trace", gateway, Some(PAY_GATEWAY))?;
     let told = Context::background(PATIENCE)
         .scope(story(&trade, &gateway, number))
         .await;
@@ -33,12 +38,4 @@ pub async fn run(number: &str, trade: &str, gateway: &str) -> Result<(), Failure
         println!("  {refund}");
     }
     Ok(())
-}
-
-fn client(address: &str) -> Result<Client, Failure> {
-    Ok(Client::new(
-        ClientSettings::new("trace", address),
-        Arc::new(Tcp),
-        policies()?,
-    )?)
 }

@@ -20,6 +20,11 @@ const KEY: &str = "sandbox";
 
 /// Fills in what an embedded mesh needs and the configuration leaves open.
 pub fn prepare(config: &mut Config, up: &Up) -> Result<(), Failure> {
+    if config.mesh.tls.is_on() {
+        return Err(Failure::config(
+            "mesh.tls: one process cannot be every service: leave it out, or serve each by itself",
+        ));
+    }
     let folder = &up.data_dir;
     let made = fs::create_dir_all(folder);
     made.map_err(|e| Failure::new("DATA_DIR_FAILED", format!("{}: {e}", folder.display())))?;

@@ -2,11 +2,16 @@
 
 use super::finish_tasks;
 use crate::assemble;
-use crate::cli::Worker;
+use crate::cli::{Service, Worker};
 use crate::failure::Failure;
 use crate::ground::Ground;
 
 pub async fn run(ground: &Ground, worker: Worker) -> Result<(), Failure> {
+    let service = match worker {
+        Worker::Trade => Service::Trade,
+        Worker::PayGateway => Service::PayGateway,
+    };
+    ground.is_called(service.name())?;
     ground.admin().await?;
     match worker {
         Worker::Trade => {
