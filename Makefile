@@ -10,7 +10,7 @@ export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 paymesh := $(or $(CARGO_TARGET_DIR),target)/debug/paymesh
 
-.PHONY: help demo run build test check fmt bench-store bench-flood chart test-chart tools clean need
+.PHONY: help demo run up-split demo-split build test check fmt bench-store bench-flood bench-mesh chart test-chart tools clean need
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,6 +22,12 @@ demo: build ## build, then drive 500 orders through the whole mesh and print wha
 run: build ## build, then run the whole mesh on ./data until Ctrl-C
 	@$(paymesh) up --data-dir data
 
+up-split: build ## build, then run every role as processes of their own on MariaDB until Ctrl-C
+	@scripts/with-servers.sh $(paymesh) up-split
+
+demo-split: build ## the demo on that, with each role killed (SIGKILL) and each frozen for 10 s
+	@scripts/with-servers.sh $(paymesh) demo --split --kill-each --freeze-each
+
 build: need ## build target/debug/paymesh
 	@start=$$(date +%s); cargo build --locked -p paymesh && echo "built in $$(($$(date +%s) - start)) s"
 
@@ -30,10 +36,10 @@ test: need ## run every test on SQLite, MariaDB and Redis; ARGS='-- name' picks 
 
 check: need ## formatting, lints, licences and bans, documentation
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features kubernetes,otlp --locked -- -D warnings
 	@command -v cargo-deny >/dev/null || { echo "paymesh: 'cargo-deny' was not found; install it with: make tools" >&2; exit 1; }
 	cargo deny --all-features --locked check bans licenses sources
-	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --features kubernetes,otlp --no-deps --locked
 
 fmt: need ## format the source
 	cargo fmt --all
@@ -45,10 +51,14 @@ bench-flood: need ## orders with and without a storm of orders for shops that do
 	cargo build --locked --release -p paymesh
 	$(dir $(paymesh))../release/paymesh bench
 
+bench-mesh: need ## the mesh's client beside bare tonic and tower's balancer; writes docs/benchmarks/mesh.md
+	cargo build --locked --release -p mesh-bench
+	$(dir $(paymesh))../release/mesh-bench --write docs/benchmarks/mesh.md
+
 chart: ## render the chart into k8s/, for kubectl apply
 	@scripts/chart-render.sh
 
-test-chart: ## lint, schema, rendered manifests, unit tests of the chart (fetches helm into ./.tools)
+test-chart: ## lint, schema, rendered manifests, unit tests of the chart, the Dockerfile (fetches helm into ./.tools)
 	@scripts/chart-test.sh
 
 tools: need ## install cargo-deny into ./.tools
