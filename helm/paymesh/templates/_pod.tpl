@@ -1,9 +1,9 @@
 {{/* What every pod has: no privileges, no token, no place to write. */}}
 
-{{/* Of (list $ SERVICE ACCOUNT SCHEDULING). */}}
+{{/* Of (list $ SERVICE ACCOUNT SCHEDULING), and "true" for who needs a token. */}}
 {{- define "paymesh.pod" -}}
 {{- $ := index . 0 }}{{ $scheduling := index . 2 -}}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ and (gt (len .) 3) (index . 3) | default false }}
 enableServiceLinks: false
 {{- with index . 1 }}
 serviceAccountName: {{ . }}

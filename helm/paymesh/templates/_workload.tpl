@@ -29,7 +29,7 @@ spec:
       annotations:
         checksum/config: {{ include "paymesh.config" . | sha256sum }}
         {{- with $own.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
-    spec:{{ include "paymesh.pod" (list $ (include "paymesh.serviceAccount" $) $own) | nindent 6 }}
+    spec:{{ include "paymesh.pod" (list $ (include "paymesh.serviceAccount" $) $own (include "paymesh.watches" (list $ $name))) | nindent 6 }}
       terminationGracePeriodSeconds: {{ add $.Values.preStopSeconds $.Values.drainSeconds 15 }}
       {{- if $own.spread }}
       topologySpreadConstraints:
@@ -52,12 +52,13 @@ spec:
             {{- range $port, $number := include "paymesh.ports" $role | fromYaml }}
             - {name: {{ $port }}, containerPort: {{ $number }}}
             {{- end }}
-          {{- include "paymesh.probes" (list $role $own.probes) | nindent 10 }}
+          {{- include "paymesh.probes" (list $ $role $own.probes) | nindent 10 }}
           lifecycle:
             preStop:
               sleep: {seconds: {{ $.Values.preStopSeconds }}}
           volumeMounts:
             - {name: config, mountPath: /etc/paymesh, readOnly: true}
+            - {name: policy, mountPath: /etc/paymesh-policy, readOnly: true}
             - {name: database, mountPath: /run/secrets/database, readOnly: true}
             {{- if $.Values.secrets.redis.name }}
             - {name: redis, mountPath: /run/secrets/redis, readOnly: true}
@@ -65,9 +66,14 @@ spec:
             {{- if $channels }}
             - {name: channels, mountPath: /run/secrets/channels, readOnly: true}
             {{- end }}
+            {{- if $.Values.mesh.tls.enabled }}
+            {{- include "paymesh.tls.mount" $ | nindent 12 }}
+            {{- end }}
       volumes:
         - name: config
           configMap: {name: {{ $full }}}
+        - name: policy
+          configMap: {name: {{ include "paymesh.fullname" $ }}-policy}
         {{- include "paymesh.urlVolume" (list "database" (index $.Values.secrets.databases $role.service)) | nindent 8 }}
         {{- if $.Values.secrets.redis.name }}
         {{- include "paymesh.urlVolume" (list "redis" $.Values.secrets.redis) | nindent 8 }}
@@ -81,13 +87,19 @@ spec:
               - secret: {name: {{ . }}}
               {{- end }}
         {{- end }}
+        {{- if $.Values.mesh.tls.enabled }}
+        {{- include "paymesh.tls.volume" (list $ $role.service) | nindent 8 }}
+        {{- end }}
 {{- end }}
 
-{{/* Alive: the process answers. Started and ready: it is open for work. */}}
+{{/* Alive: the process answers. Started and ready: it is open for work. A kubelet has no certificate to
+     show, so with mTLS it asks at the port of the metrics, which answers the same without.
+     Of (list $ ROLE TIMES). */}}
 {{- define "paymesh.probes" -}}
-{{- $role := index . 0 }}{{ $times := index . 1 -}}
-{{- $whole := dict "grpc" (dict "port" 7400 "service" "") -}}
-{{- $service := dict "grpc" (dict "port" 7400 "service" $role.health) -}}
+{{- $ := index . 0 }}{{ $role := index . 1 }}{{ $times := index . 2 -}}
+{{- $port := $.Values.mesh.tls.enabled | ternary 7402 7400 -}}
+{{- $whole := dict "grpc" (dict "port" $port "service" "") -}}
+{{- $service := dict "grpc" (dict "port" $port "service" $role.health) -}}
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "metrics") -}}
 {{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "metrics") -}}
 startupProbe: {{ merge (dict) (empty $role.health | ternary $ready $whole) $times.startup | toJson }}
