@@ -8,7 +8,8 @@ export PATH := $(if $(cargo_bin),$(cargo_bin):)$(PATH)
 endif
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
-paymesh := $(or $(CARGO_TARGET_DIR),target)/debug/paymesh
+built := $(or $(CARGO_TARGET_DIR),target)
+paymesh := $(built)/debug/paymesh
 
 .PHONY: help demo run up-split demo-split build test check fmt bench-store bench-flood bench-mesh chart test-chart tools clean need
 .DEFAULT_GOAL := help
@@ -49,11 +50,11 @@ bench-store: need ## the committer against a transaction per write, on SQLite an
 
 bench-flood: need ## orders with and without a storm of orders for shops that do not exist
 	cargo build --locked --release -p paymesh
-	$(dir $(paymesh))../release/paymesh bench
+	$(built)/release/paymesh bench
 
 bench-mesh: need ## the mesh's client beside bare tonic and tower's balancer; writes docs/benchmarks/mesh.md
 	cargo build --locked --release -p mesh-bench
-	$(dir $(paymesh))../release/mesh-bench --write docs/benchmarks/mesh.md
+	$(built)/release/mesh-bench --write docs/benchmarks/mesh.md
 
 chart: ## render the chart into k8s/, for kubectl apply
 	@scripts/chart-render.sh
