@@ -44,8 +44,8 @@ pub(crate) struct View {
 }
 
 impl Budget {
-    /// Full, by a rule that may change; where there is none: 20 tokens, a fifth per success, one
-    /// per second.
+    /// Full, by a rule that may change; where there is none: 100 tokens, a fifth per success,
+    /// one per second.
     pub(crate) fn new(rule: impl Fn() -> Rule + Send + Sync + 'static) -> Self {
         Self {
             bucket: Mutex::new(Bucket::full(rule())),
@@ -207,9 +207,9 @@ mod tests {
     #[test]
     fn who_seldom_calls_may_always_try_again() {
         let (budget, mut now) = (Budget::new(|| None), Instant::now());
-        assert_eq!(retries(&budget, 100, now), 9);
+        assert_eq!(retries(&budget, 200, now), 49);
         assert!(!budget.failed(now));
-        now += Duration::from_secs(12);
+        now += Duration::from_secs(52);
         assert!(budget.failed(now));
         for _ in 0..100 {
             now += Duration::from_secs(1);
@@ -223,11 +223,11 @@ mod tests {
         let now = Instant::now();
         assert_eq!(retries(&budget, 5, now), 5);
         *lever.lock().unwrap() = Some(PURE);
-        assert_eq!(retries(&budget, 100, now), 2);
+        assert_eq!(retries(&budget, 100, now), 4);
         *lever.lock().unwrap() = None;
         assert!(!budget.failed(now));
         assert!(
-            budget.failed(now + Duration::from_secs(12)),
+            budget.failed(now + Duration::from_secs(52)),
             "time gives some again"
         );
     }
@@ -236,16 +236,16 @@ mod tests {
     async fn who_looks_sees_what_time_has_given_and_the_rule_of_now() {
         let (budget, lever) = led();
         retries(&budget, 10, Instant::now());
-        assert_eq!(budget.view().tokens, 10_000);
+        assert_eq!(budget.view().tokens, 90_000);
         tokio::time::advance(Duration::from_millis(1500)).await;
-        assert_eq!(budget.view().tokens, 11_500);
+        assert_eq!(budget.view().tokens, 91_500);
         *lever.lock().unwrap() = Some(PURE);
         let View {
             tokens,
             most,
             per_success,
         } = budget.view();
-        assert_eq!((tokens, most, per_success), (5_750, 10_000, 100));
+        assert_eq!((tokens, most, per_success), (9_150, 10_000, 100));
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod tests {
                 } else {
                     retried += u64::from(budget.failed(start + Duration::from_millis(waited)));
                 }
-                prop_assert!(retried * 1000 <= 10 * 1000 + successes * 200 + waited);
+                prop_assert!(retried * 1000 <= 50 * 1000 + successes * 200 + waited);
             }
         }
     }

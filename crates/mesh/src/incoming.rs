@@ -95,7 +95,7 @@ impl Incoming {
         Io {
             connection,
             peer,
-            silence: Some(self.silent.begin()),
+            silence: Some(self.silent.start()),
             linger: Linger::default(),
             _place: place,
         }

@@ -20,7 +20,7 @@ pub(crate) struct Silent(VecDeque<oneshot::Sender<()>>);
 
 impl Silent {
     /// One more; when there are too many, the oldest has had the most time and goes.
-    pub(crate) fn begin(&mut self) -> Silence {
+    pub(crate) fn start(&mut self) -> Silence {
         if self.0.len() >= MOST {
             self.0.retain(|silent| !silent.is_closed());
         }
@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_over_when_it_is_known_what_is_spoken() {
-        let silence = || Silent::default().begin();
+        let silence = || Silent::default().start();
         assert!(silence().is_broken_by(PREFACE));
         assert!(silence().is_broken_by(b"GET / HTTP/1.0\r\n\r\n"));
         assert!(silence().is_broken_by(b"PRI * HTTP/1.1"));
@@ -97,9 +97,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn of_too_many_the_oldest_goes_and_who_has_spoken_is_not_counted() {
         let mut silent = Silent::default();
-        let mut all: Vec<_> = (0..MOST).map(|_| silent.begin()).collect();
+        let mut all: Vec<_> = (0..MOST).map(|_| silent.start()).collect();
         drop(all.remove(0));
-        all.push(silent.begin());
+        all.push(silent.start());
         let over = async |one: &mut Silence| {
             let mut over = std::pin::pin!(std::future::poll_fn(|cx| one.poll_over(cx)));
             futures::poll!(&mut over).is_ready()
@@ -107,7 +107,7 @@ mod tests {
         for one in &mut all {
             assert!(!over(one).await);
         }
-        all.push(silent.begin());
+        all.push(silent.start());
         assert!(over(&mut all[0]).await && !over(&mut all[1]).await);
         // They are not hurried because nobody else can come.
         drop(silent);

@@ -6,8 +6,6 @@ mod cause;
 mod connect;
 mod material;
 mod spiffe;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 use std::fmt;
@@ -305,7 +303,7 @@ impl Tls {
     fn wrong(&self, why: &str) {
         let mut state = self.state();
         if state.error.as_deref() != Some(why) {
-            error!(error = why, "our certificates are not in order");
+            error!(error = why, "our certificates cannot be used");
             state.error = Some(why.to_owned());
         }
     }
@@ -351,3 +349,6 @@ impl fmt::Debug for Tls {
         write!(f, "{}", self.material().id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ fn bit(code: Code) -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryThrottling {
     /// How many tokens there are at most; a failure takes one, and with half of them none is
-    /// tried again; 20.
+    /// tried again; 100: one of five endpoints that fails takes that many calls along at once.
     pub max_tokens: u32,
     /// What a success gives back, in thousandths of a token; 200.
     pub token_ratio: u32,
@@ -78,7 +78,7 @@ pub struct RetryThrottling {
 impl Default for RetryThrottling {
     fn default() -> Self {
         Self {
-            max_tokens: 20,
+            max_tokens: 100,
             token_ratio: 200,
         }
     }

@@ -66,7 +66,7 @@ fn what_expires_unreplaced_is_told_ahead_and_then_shown_in_words_that_stay() {
     let logged = Logged::start();
     let seen = |ahead, wrong| {
         assert_eq!(logged.count("our certificate ends soon"), ahead);
-        assert_eq!(logged.count("our certificates are not in order"), wrong);
+        assert_eq!(logged.count("our certificates cannot be used"), wrong);
     };
     clock.advance(HOUR * 7 / 10);
     tls.look();

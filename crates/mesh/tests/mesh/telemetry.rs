@@ -17,7 +17,9 @@ use crate::fleet::client;
 use crate::probe::{Probe, World, ask, ask_with, ask_within};
 use crate::retry::Named;
 
-/// Idempotent, three attempts; no other test calls it.
+// All tests of a process count in one place: who counts calls of this method does so alone.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// Idempotent, three attempts; tests elsewhere never call it.
 const TIMELINE: &str = "/paymesh.trade.v1.TradeService/GetTimeline";
 const PAY: &str = "/paymesh.trade.v1.TradeService/PayOrder";
 const OF_TIMELINE: &str = "grpc_method=\"GetTimeline\"";
@@ -121,6 +123,7 @@ async fn timeline(client: &Client, timeout: Duration) -> Result<String, Status> 
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_counted_once_and_each_attempt_too() {
+    let _alone = ALONE.lock().await;
     let world = World::memory();
     let operator = Operator::of(&world).await;
     let address = served(&world, ServerSettings::new("probe"), failing(2)).await;
@@ -146,6 +149,7 @@ async fn a_call_is_counted_once_and_each_attempt_too() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_ran_out_of_time_was_not_cancelled() {
+    let _alone = ALONE.lock().await;
     let world = World::memory();
     let operator = Operator::of(&world).await;
     let silent = Probe::new(async |_| pending().await);
@@ -259,6 +263,7 @@ async fn who_waits_in_vain_is_counted_by_why() {
 
 #[tokio::test(start_paused = true)]
 async fn a_critical_call_that_found_no_place_is_counted_with_its_wait() {
+    let _alone = ALONE.lock().await;
     let world = World::memory();
     let operator = Operator::of(&world).await;
     let limits = Limits {
@@ -300,6 +305,7 @@ async fn a_critical_call_that_found_no_place_is_counted_with_its_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_in_the_bulkhead_is_counted_also_when_it_is_given_up() {
+    let _alone = ALONE.lock().await;
     let world = World::memory();
     let operator = Operator::of(&world).await;
     let silent = Probe::new(async |_| pending().await);
@@ -372,6 +378,7 @@ async fn how_much_a_call_matters_is_its_methods_word_unless_somebody_says() {
 
 #[tokio::test(start_paused = true)]
 async fn all_attempts_of_a_call_are_of_one_trace_also_where_nobody_began_one() {
+    let _alone = ALONE.lock().await;
     let world = World::memory();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = seen.clone();

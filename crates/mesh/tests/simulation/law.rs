@@ -16,7 +16,7 @@ const NEWS: Duration = Duration::from_millis(3_500);
 /// ended; and a call that is not answered is no longer one that may be tried again.
 const PROBES: usize = 4;
 /// Retries that successes have not earned: half of the bucket, and one a second.
-const BURST: u64 = 10;
+const BURST: u64 = 50;
 
 /// Which laws a story breaks; none.
 pub(crate) fn broken(story: &Story) -> Vec<String> {
