@@ -272,8 +272,12 @@ async fn everything_that_is_described_is_served() {
         .collect();
     described.sort();
     for version in [Version::V1, Version::V1Alpha] {
-        let server = Reflected::new(mesh.client("127.0.0.1:7400"), version);
-        let mut names = server.services().await;
+        let mut names = Vec::new();
+        // For everybody, and for operators.
+        for address in ["127.0.0.1:7400", "127.0.0.1:7402"] {
+            let server = Reflected::new(mesh.client(address), version);
+            names.extend(server.services().await);
+        }
         names.retain(|name| name.starts_with("paymesh."));
         names.sort();
         assert_eq!(names, described);
