@@ -22,11 +22,11 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// What the tables are made from: about a quarter of an hour.
+    /// What the tables are made from: about ten minutes.
     pub(crate) const FULL: Self = Self {
         repetitions: 5,
-        cold: Duration::from_secs(1),
-        warm: Duration::from_millis(1500),
+        cold: Duration::from_millis(500),
+        warm: Duration::from_millis(750),
         pairs: 20,
         calls: 30_000,
         before: 3_000,
