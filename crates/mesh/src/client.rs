@@ -3,10 +3,8 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -51,8 +49,7 @@ pub struct ClientSettings {
     pub cluster: Cluster,
     /// How an endpoint is picked; the less loaded of two at random.
     pub pick: Pick,
-    /// The most connections to one endpoint, opened as streams run out; 4, or one per core if there
-    /// are fewer.
+    /// The most connections to one endpoint, opened as streams run out; 4.
     pub connections: usize,
     /// How many calls of one method may be under way at once.
     pub bulkhead: BulkheadLimits,
@@ -80,7 +77,7 @@ impl ClientSettings {
             #[cfg(feature = "kubernetes")]
             cluster: Cluster::default(),
             pick: Pick::default(),
-            connections: available_parallelism().map_or(1, NonZero::get).min(4),
+            connections: 4,
             bulkhead: BulkheadLimits::default(),
             tls: None,
             peer: None,
