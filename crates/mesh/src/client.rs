@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use seam::net::Net;
 use seam::{Ids, SystemIds};
 use thiserror::Error;
@@ -22,7 +21,7 @@ use crate::layer::deadline::ClientDeadline;
 use crate::layer::metrics::{ATTEMPT, CLIENT, Metrics};
 use crate::layer::retry::Retry;
 use crate::layer::trace::ClientTrace;
-use crate::layer::{Around, Call, Reply, Stack};
+use crate::layer::{Answered, Around, Reply, Request, Stack};
 use crate::pick::Pick;
 use crate::policy::Policies;
 use crate::span::{SpanKind, Spans};
@@ -125,7 +124,7 @@ impl Client {
         net: Arc<dyn Net>,
         policies: Policies,
     ) -> Result<Self, TargetError> {
-        let transport = Transport::new(&settings, net, policies.clone())?;
+        let transport = Transport::new(&settings, net)?;
         let retry = Retry::new(policies.clone(), settings.ids.clone());
         settings.directory.identified(settings.tls.as_ref());
         settings.directory.enter(Calling {
@@ -135,24 +134,27 @@ impl Client {
             budget: Arc::downgrade(retry.budget()),
         });
         let target = settings.target.as_str().into();
-        let attempts = Metrics::new(ATTEMPT, policies.clone());
-        let attempts = attempts.with(SpanKind::Client, settings.caller, &settings.spans);
+        let attempts =
+            Metrics::new(ATTEMPT).with(SpanKind::Client, settings.caller, &settings.spans);
         let stack = ServiceBuilder::new()
             // Counts what the caller sees, running out of time included.
-            .layer(Around(Metrics::new(CLIENT, policies.clone())))
+            .layer(Around(Metrics::new(CLIENT)))
             // Above whatever waits or tries again, so that nothing outlives it.
-            .layer(Around(ClientDeadline(policies.clone())))
+            .layer(Around(ClientDeadline))
             // Above retries: a call keeps one place, however often it is tried.
-            .layer(Around(Bulkhead::new(policies.clone(), settings.bulkhead)))
+            .layer(Around(Bulkhead::new(&policies, settings.bulkhead)))
             // Below the deadline, above whatever picks an endpoint: the next may be another one.
             .layer(Around(retry))
             // Below retries, so that every attempt is a span of its own.
-            .layer(Around(ClientTrace { ids: settings.ids, policies, spans: settings.spans }))
+            .layer(Around(ClientTrace {
+                ids: settings.ids,
+                spans: settings.spans,
+            }))
             // Last: counts each attempt under the span its peer is told.
             .layer(Around(attempts))
             .service(transport);
         Ok(Self {
-            stack: Stack::new(stack),
+            stack: Stack::new(policies, stack),
             target,
         })
     }
@@ -171,16 +173,16 @@ impl fmt::Debug for Client {
     }
 }
 
-impl Service<Call> for Client {
+impl Service<Request> for Client {
     type Response = Reply;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Reply, Infallible>>;
+    type Future = Answered;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.stack.poll_ready(cx)
     }
 
-    fn call(&mut self, call: Call) -> Self::Future {
-        self.stack.call(call)
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.stack.call(request)
     }
 }

@@ -1,6 +1,7 @@
 //! What goes along with a call: its deadline, its trace, its request id, its criticality.
 //! Task-local: a handler's own calls take it on without being told.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ tokio::task_local! {
 pub struct Context {
     deadline: Option<Instant>,
     trace: TraceContext,
-    request_id: Arc<str>,
+    /// None: the request is known by its trace.
+    request_id: Option<Arc<str>>,
     /// None: nobody said, and each call it makes has its own method's.
     criticality: Option<Criticality>,
 }
@@ -50,17 +52,19 @@ impl Context {
 
     /// Without a deadline; the request id is the trace's.
     pub(crate) fn new(trace: TraceContext) -> Self {
-        let request_id = trace.trace_id();
-        Self::named(trace, &request_id)
+        Self {
+            deadline: None,
+            trace,
+            request_id: None,
+            criticality: None,
+        }
     }
 
     /// Without a deadline, by the name that the request has already.
     pub(crate) fn named(trace: TraceContext, request_id: &str) -> Self {
         Self {
-            deadline: None,
-            trace,
-            request_id: request_id.into(),
-            criticality: None,
+            request_id: Some(request_id.into()),
+            ..Self::new(trace)
         }
     }
 
@@ -120,9 +124,17 @@ impl Context {
         self.trace.traceparent()
     }
 
-    /// The caller's name for this request, handed on to every hop.
-    pub fn request_id(&self) -> &str {
-        &self.request_id
+    /// The caller's name for this request, handed on to every hop; without one, the trace's id.
+    pub fn request_id(&self) -> Cow<'_, str> {
+        match &self.request_id {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(self.trace_id()),
+        }
+    }
+
+    /// The same, where it is not what the trace says already.
+    pub(crate) fn own_request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
     }
 
     /// How important it is; the default when nobody said.

@@ -1,6 +1,7 @@
 //! What a layer is here: something done around the rest of a stack.
 //! Services of a stack are always ready; waiting happens within the call, under its deadline.
 
+pub(crate) mod ahead;
 pub(crate) mod authorise;
 pub(crate) mod bulkhead;
 pub(crate) mod caller_rate;
@@ -17,6 +18,7 @@ pub(crate) mod reason;
 pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod trace;
+pub(crate) mod whole;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -24,22 +26,36 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::{BoxFuture, FutureExt, Map, ready};
 use http::HeaderValue;
 use http_body::Frame;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-/// A call as it passes through a stack.
-pub(crate) type Call = http::Request<Body>;
+use crate::policy::{Method, Policies};
+
+/// A call as it comes in.
+pub(crate) type Request = http::Request<Body>;
+
+/// A call as it passes through a stack: all layers see the same policy of its method, whatever is
+/// reloaded meanwhile.
+pub(crate) struct Call {
+    pub(crate) method: Arc<Method>,
+    pub(crate) request: Request,
+}
+
 /// Its answer; failures too are answers, with a `grpc-status`.
 pub(crate) type Reply = http::Response<Body>;
 
-/// The rest of a stack, seen from one of its layers.
+/// An answer that is on its way. Boxed: an `async` block holds what it awaits twice, before and
+/// while it does, so that a stack of them would double with each layer.
+pub(crate) type Answering = BoxFuture<'static, Reply>;
+
+/// The rest of a stack, seen from one of its layers; copies share it.
 pub(crate) trait Rest: Clone + Send + Sync + 'static {
     /// Passes the call on.
-    fn run(self, call: Call) -> impl Future<Output = Reply> + Send + 'static;
+    fn run(&self, call: Call) -> Answering;
 }
 
 /// What stands below all layers.
@@ -48,82 +64,87 @@ pub(crate) struct Bottom<S>(pub(crate) S);
 
 impl<S> Rest for Bottom<S>
 where
-    S: Service<Call, Response = Reply, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request, Response = Reply, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    fn run(mut self, call: Call) -> impl Future<Output = Reply> + Send + 'static {
-        self.0.call(call).map(|result| match result {
-            Ok(reply) => reply,
-            Err(never) => match never {},
-        })
+    fn run(&self, call: Call) -> Answering {
+        let answer = self
+            .0
+            .clone()
+            .call(call.request)
+            .map(|result| match result {
+                Ok(reply) => reply,
+                Err(never) => match never {},
+            });
+        answer.boxed()
     }
 }
 
 /// One protection or observation, written as what happens around a call.
-pub(crate) trait Pattern: Clone + Send + Sync + 'static {
+pub(crate) trait Pattern: Send + Sync + 'static {
     /// Does its work before, around and after `rest.run(call)`. A server's layers run the rest
     /// before they await anything, so that its deadline counts from the call's arrival.
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static;
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering;
 }
 
 /// Makes a pattern a tower layer.
 #[derive(Clone)]
 pub(crate) struct Around<P>(pub(crate) P);
 
-impl<P: Pattern, S> Layer<S> for Around<P> {
-    type Service = Wrapped<P, S>;
+impl<P: Pattern + Clone, S> Layer<S> for Around<P> {
+    type Service = Arc<Wrapped<P, S>>;
 
     fn layer(&self, rest: S) -> Self::Service {
-        Wrapped {
-            pattern: self.0.clone(),
-            rest,
-        }
+        let pattern = self.0.clone();
+        Arc::new(Wrapped { pattern, rest })
     }
 }
 
 /// A pattern around the rest of its stack.
-#[derive(Clone)]
 pub(crate) struct Wrapped<P, S> {
     pattern: P,
     rest: S,
 }
 
-impl<P: Pattern, S: Rest> Rest for Wrapped<P, S> {
-    fn run(self, call: Call) -> impl Future<Output = Reply> + Send + 'static {
-        // An `async` block holds what it awaits twice, before and while it does: unboxed, a stack
-        // doubles with each layer, and a call would have over 100 KB moved about for it.
-        Box::pin(self.pattern.around(call, self.rest))
+impl<P: Pattern, S: Rest> Rest for Arc<Wrapped<P, S>> {
+    fn run(&self, call: Call) -> Answering {
+        self.pattern.around(call, &self.rest)
     }
 }
 
-/// All layers as one service. Its copies, of which servers make one a call, share them; a call
-/// takes one of its own.
+/// All layers as one service. Its copies, of which servers make one a call, share them.
 #[derive(Clone)]
-pub(crate) struct Stack(Arc<dyn Fn(Call) -> Answering + Send + Sync>);
+pub(crate) struct Stack(Arc<dyn Fn(Request) -> Answering + Send + Sync>);
 
-type Answering = BoxFuture<'static, Result<Reply, Infallible>>;
+/// What a service of tower's gives for an answer that is always one.
+pub(crate) type Answered = Map<Answering, fn(Reply) -> Result<Reply, Infallible>>;
 
 impl Stack {
-    pub(crate) fn new<P: Pattern, S: Rest>(layers: Wrapped<P, S>) -> Self {
-        Self(Arc::new(move |call| {
-            let Wrapped { pattern, rest } = layers.clone();
-            pattern.around(call, rest).map(Ok).boxed()
+    pub(crate) fn new(policies: Policies, layers: impl Rest) -> Self {
+        Self(Arc::new(move |request| {
+            let method = policies.method(request.uri().path());
+            layers.run(Call { method, request })
         }))
     }
 }
 
-impl Service<Call> for Stack {
+impl Service<Request> for Stack {
     type Response = Reply;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = Answered;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, call: Call) -> Self::Future {
-        (self.0)(call)
+    fn call(&mut self, request: Request) -> Self::Future {
+        (self.0)(request).map(Ok)
     }
+}
+
+/// An answer that is here already.
+pub(crate) fn at_once(reply: Reply) -> Answering {
+    Box::pin(ready(reply))
 }
 
 /// An answer without a body.
@@ -156,13 +177,26 @@ pub(crate) mod testing {
 
     use super::*;
     use http_body_util::BodyExt;
+    use std::cell::LazyCell;
 
-    /// A call without content to `path`.
+    thread_local! {
+        // A test's own: methods keep the meters of whoever records first.
+        static POLICIES: LazyCell<Policies> =
+            LazyCell::new(|| Policies::read(proto::DESCRIPTORS).unwrap());
+    }
+
+    /// A call without content to `path`, by the policies of our own descriptors.
     pub(crate) fn call(path: &str) -> Call {
-        http::Request::builder()
-            .uri(path)
-            .body(Body::empty())
-            .unwrap()
+        POLICIES.with(|policies| call_by(policies, path))
+    }
+
+    /// The same by other policies.
+    pub(crate) fn call_by(policies: &Policies, path: &str) -> Call {
+        let request = http::Request::builder().uri(path).body(Body::empty());
+        Call {
+            method: policies.method(path),
+            request: request.unwrap(),
+        }
     }
 
     /// A service that answers as `answer` does.
@@ -171,9 +205,20 @@ pub(crate) mod testing {
         F: Fn(Call) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Reply> + Send + 'static,
     {
-        Bottom(tower::service_fn(move |call| {
-            answer(call).map(Ok::<_, Infallible>)
-        }))
+        Answers(answer)
+    }
+
+    #[derive(Clone)]
+    struct Answers<F>(F);
+
+    impl<F, A> Rest for Answers<F>
+    where
+        F: Fn(Call) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Reply> + Send + 'static,
+    {
+        fn run(&self, call: Call) -> Answering {
+            (self.0)(call).boxed()
+        }
     }
 
     /// An answer whose body gives `frames`, then nothing for ever.
@@ -214,27 +259,23 @@ mod tests {
     }
 
     impl Pattern for Copied {
-        fn around<R: Rest>(
-            self,
-            call: Call,
-            rest: R,
-        ) -> impl Future<Output = Reply> + Send + 'static {
+        fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
             rest.run(call)
         }
     }
 
     #[tokio::test]
-    async fn copies_of_a_stack_share_its_layers_and_a_call_copies_them_once() {
+    async fn copies_of_a_stack_and_its_calls_share_its_layers() {
         let copies = Arc::new(AtomicUsize::new(0));
         let layer = Around(Copied(copies.clone()));
         let rest = service(|_| async { reply(Status::ok("")) });
-        let mut stack = Stack::new(layer.layer(layer.layer(rest)));
+        let policies = Policies::read(proto::DESCRIPTORS).unwrap();
+        let mut stack = Stack::new(policies, layer.layer(layer.layer(rest)));
         copies.store(0, Ordering::Relaxed);
         for _ in 0..10 {
             stack = stack.clone();
+            let Ok(_) = stack.call(call("/x/Y").request).await;
         }
         assert_eq!(copies.load(Ordering::Relaxed), 0);
-        let Ok(_) = stack.call(call("/x/Y")).await;
-        assert_eq!(copies.load(Ordering::Relaxed), 2, "one of each layer");
     }
 }

@@ -37,10 +37,9 @@ impl Outcome {
 
     /// Of an answer that broke off with an error.
     pub(crate) fn of_status(status: &Status) -> Self {
-        Self::of_code(
-            status.code(),
-            status.metadata().contains_key(PUSHBACK.as_str()),
-        )
+        Self::of_code(status.code(), || {
+            status.metadata().contains_key(PUSHBACK.as_str())
+        })
     }
 
     /// Marks an answer as one of the transport's own, made before anything was processed.
@@ -50,15 +49,15 @@ impl Outcome {
     }
 
     fn told(code: Code, headers: &HeaderMap) -> Self {
-        Self::of_code(code, headers.contains_key(PUSHBACK))
+        Self::of_code(code, || headers.contains_key(PUSHBACK))
     }
 
-    fn of_code(code: Code, pushed_back: bool) -> Self {
+    fn of_code(code: Code, pushed_back: impl FnOnce() -> bool) -> Self {
         match code {
             Code::Ok => Self::Ok,
             // A server that sheds says when to come back; a service that refuses one caller's
             // storm works, and a stranger's storm must not eject it.
-            Code::ResourceExhausted if !pushed_back => Self::CallerError,
+            Code::ResourceExhausted if !pushed_back() => Self::CallerError,
             Code::Cancelled
             | Code::InvalidArgument
             | Code::NotFound

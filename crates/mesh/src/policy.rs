@@ -24,11 +24,13 @@ pub use self::retry::{Codes, RetryPolicy, RetryThrottling};
 use self::service_config::ServiceConfig;
 pub use self::service_config::ServiceConfigError;
 use crate::criticality::Criticality;
-use crate::layer::Call;
 use crate::layer::metrics::Meters;
 
 /// The deadline of a call for which nobody set one.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What every method that nobody has described is called.
+pub(crate) const UNKNOWN: &str = "unknown";
 
 /// The policies of all methods; cheap to clone, and clones are reloaded together.
 #[derive(Debug, Clone)]
@@ -196,20 +198,6 @@ impl Policies {
         Arc::clone(table.methods.get(path).unwrap_or(&table.unknown))
     }
 
-    /// Looks a call's method up, once: all that is below sees the same policy, whatever is
-    /// reloaded meanwhile.
-    pub(crate) fn pin(&self, call: &mut Call) -> Arc<Method> {
-        let method = self.method(call.uri().path());
-        call.extensions_mut().insert(Arc::clone(&method));
-        method
-    }
-
-    /// The method a call was pinned to.
-    pub(crate) fn method_of(&self, call: &Call) -> Arc<Method> {
-        let pinned = call.extensions().get::<Arc<Method>>();
-        pinned.map_or_else(|| self.method(call.uri().path()), Arc::clone)
-    }
-
     /// All methods that are known, by their paths.
     pub(crate) fn methods(&self) -> Vec<(String, Arc<Method>)> {
         let table = self.0.now.load();
@@ -260,8 +248,8 @@ impl Method {
     fn unknown(place: usize) -> Self {
         Self {
             place,
-            service: "unknown".into(),
-            name: "unknown".into(),
+            service: UNKNOWN.into(),
+            name: UNKNOWN.into(),
             kind: "unary",
             policy: MethodPolicy::default(),
             origin: Origin::default(),
@@ -285,6 +273,16 @@ impl Method {
             called: Arc::clone(&self.called),
             tried: Arc::clone(&self.tried),
         }
+    }
+
+    /// Whether it is one of the descriptors' methods.
+    pub(crate) fn is_known(&self) -> bool {
+        *self.service != *UNKNOWN
+    }
+
+    /// Whether it is known to answer with one message.
+    pub(crate) fn answers_once(&self) -> bool {
+        self.is_known() && matches!(self.kind, "unary" | "client_stream")
     }
 
     /// Whether its caller sends a stream.
@@ -326,25 +324,6 @@ mod tests {
         let policies = policies();
         assert_eq!(policies.of("/no.Such/Method"), MethodPolicy::default());
         assert_eq!(&*policies.method("/no.Such/Other").service, "unknown");
-    }
-
-    #[test]
-    fn a_call_that_is_passed_on_is_settled_anew() {
-        let policies = policies();
-        let mut call = Call::default();
-        let mut settled = |path: &str| {
-            *call.uri_mut() = path.parse().unwrap();
-            policies.pin(&mut call);
-            policies.method_of(&call).name.to_string()
-        };
-        assert_eq!(
-            settled("/paymesh.trade.v1.TradeService/PayOrder"),
-            "PayOrder"
-        );
-        assert_eq!(
-            settled("/paymesh.trade.v1.TradeService/GetOrder"),
-            "GetOrder"
-        );
     }
 
     #[test]

@@ -32,7 +32,8 @@ use crate::layer::metrics::{Metrics, SERVER};
 use crate::layer::panic_guard::PanicGuard;
 use crate::layer::reason::Reason;
 use crate::layer::trace::ServerTrace;
-use crate::layer::{Around, Bottom, Call, Reply, Stack};
+use crate::layer::whole::Whole;
+use crate::layer::{Around, Bottom, Reply, Request, Stack};
 use crate::lifecycle::Lifecycle;
 use crate::policy::Policies;
 use crate::span::{SpanKind, Spans};
@@ -148,7 +149,7 @@ impl Server {
     )]
     pub fn add<S>(mut self, service: S) -> Self
     where
-        S: Service<Call, Response = Reply, Error = Infallible>
+        S: Service<Request, Response = Reply, Error = Infallible>
             + NamedService
             + Clone
             + Send
@@ -173,14 +174,14 @@ impl Server {
         } = self;
         let routes = with_reflection(routes, &settings, &policies, &names)?;
         let routes = routes.add_service(FromLifecycle::server(lifecycle.clone(), names.clone()));
-        let calls = InFlight::new(policies.clone(), lifecycle.token());
+        let calls = InFlight::new(lifecycle.token());
         let entry = settings.directory.serving(Serving {
             name: settings.name,
             address: listener.address().to_string(),
             services: names,
             lifecycle: lifecycle.clone(),
             calls: calls.clone(),
-            shed: LoadShed::new(&settings.limits, policies.clone()),
+            shed: LoadShed::new(&settings.limits),
             rates: settings.rates.clone(),
             callers: settings.callers.clone(),
         });
@@ -235,44 +236,45 @@ impl fmt::Debug for Server {
 fn stack(routes: Routes, settings: &ServerSettings, policies: Policies, entry: &Serving) -> Stack {
     let stack = ServiceBuilder::new()
         // First, so that everything below logs under the call's trace.
-        .layer(Around(ServerTrace { ids: settings.ids.clone(), policies: policies.clone() }))
+        .layer(Around(ServerTrace { ids: settings.ids.clone() }))
         // Counts every outcome, refusals and panics included.
-        .layer(Around(metrics(settings, &policies)))
+        .layer(Around(metrics(settings)))
         // A drain waits for whatever got this far.
         .layer(Around(entry.calls.clone()))
         // Turns away who may not call at all; with TLS, who that is has been proved.
-        .layer(Around(Authorise::new(settings.tls.is_some(), &settings.callers, policies.clone())))
+        .layer(Around(Authorise::new(settings.tls.is_some(), &settings.callers)))
         // Turns away who asks too often, before it takes anybody's place.
-        .layer(Around(CallerRate::new(&settings.rates, policies.clone())))
+        .layer(Around(CallerRate::new(&settings.rates)))
         // Holds a place until the answer ends; when they run out, the least important go first.
         .layer(Around(entry.shed.clone()))
         // Refuses work whose time is over, ends what lasts too long, hands on what is left.
-        .layer(Around(ServerDeadline(policies.clone())))
+        .layer(Around(ServerDeadline))
         // No error leaves without a reason.
         .layer(Around(Reason))
         // A long message is refused before anybody buffers it.
         .layer(Around(MessageCap))
         // As if the handler were slow or failed; able to only in development builds.
-        .layer(faults(settings, &policies))
-        // Innermost: a panic is the handler's answer, and everything above stays whole.
-        .layer(Around(PanicGuard(policies)))
+        .layer(faults(settings))
+        // A panic is the handler's answer, and everything above stays as it is.
+        .layer(Around(PanicGuard))
+        // Innermost: whoever stands above need not watch an answer of one message.
+        .layer(Around(Whole))
         .service(Bottom(routes.prepare()));
-    Stack::new(stack)
+    Stack::new(policies, stack)
 }
 
-fn metrics(settings: &ServerSettings, policies: &Policies) -> Metrics {
-    let metrics = Metrics::new(SERVER, policies.clone());
-    metrics.with(SpanKind::Server, settings.name, &settings.spans)
+fn metrics(settings: &ServerSettings) -> Metrics {
+    Metrics::new(SERVER).with(SpanKind::Server, settings.name, &settings.spans)
 }
 
 #[cfg(feature = "faults")]
-fn faults(settings: &ServerSettings, policies: &Policies) -> Around<Inject> {
+fn faults(settings: &ServerSettings) -> Around<Inject> {
     let ids = Arc::clone(&settings.ids);
-    Around(Inject::new(&settings.faults, policies.clone(), ids))
+    Around(Inject::new(&settings.faults, ids))
 }
 
 #[cfg(not(feature = "faults"))]
-fn faults(_: &ServerSettings, _: &Policies) -> tower::layer::util::Identity {
+fn faults(_: &ServerSettings) -> tower::layer::util::Identity {
     tower::layer::util::Identity::new()
 }
 

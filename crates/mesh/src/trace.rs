@@ -70,9 +70,14 @@ impl TraceContext {
 
     /// 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
-        let mut text = String::with_capacity(32);
-        push_hex(&mut text, &self.trace_bytes());
-        text
+        let mut digits = [0; 32];
+        write_hex(&mut digits, &self.trace_bytes());
+        text(&digits)
+    }
+
+    /// Whether it is a step of the same trace.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        self.trace_id == other.trace_id
     }
 
     /// The trace's id, as bytes.
@@ -106,21 +111,33 @@ impl TraceContext {
 
     /// The `traceparent` header's text.
     pub fn traceparent(&self) -> String {
-        let mut text = String::with_capacity(55);
-        text.push_str("00-");
-        push_hex(&mut text, &self.trace_bytes());
-        text.push('-');
-        push_hex(&mut text, &self.span_bytes());
-        text.push('-');
-        push_hex(&mut text, &[self.flags]);
-        text
+        text(&self.written())
+    }
+
+    /// The `traceparent` header.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_bytes(&self.written()).ok()
+    }
+
+    fn written(&self) -> [u8; 55] {
+        let mut line = *b"00-................................-................-..";
+        let (trace, rest) = line[3..].split_at_mut(32);
+        write_hex(trace, &self.trace_bytes());
+        let (span, flags) = rest[1..].split_at_mut(16);
+        write_hex(span, &self.span_bytes());
+        write_hex(&mut flags[1..], &[self.flags]);
+        line
     }
 }
 
-// Each call writes three of them, and formatting is slow.
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    text.extend(halves.filter_map(|half| char::from_digit(half.into(), 16)));
+fn text(digits: &[u8]) -> String {
+    String::from_utf8_lossy(digits).into_owned()
+}
+
+// Each call writes some of them, and formatting is slow.
+fn write_hex(digits: &mut [u8], bytes: &[u8]) {
+    // Fails where there is not room for exactly so many digits: there is.
+    let _ = hex::encode_to_slice(bytes, digits);
 }
 
 fn span(ids: &dyn Ids) -> u64 {

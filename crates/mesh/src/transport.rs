@@ -7,6 +7,8 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::future::Either;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, StatusCode, Uri, header};
 use hyper::body::Incoming;
@@ -22,9 +24,9 @@ use crate::discover::Target;
 use crate::error::{DOMAIN, ErrorKind, Fault, TARGET, reason_for};
 use crate::layer::deadline;
 use crate::layer::retry::{Avoid, Crowded, Served};
-use crate::layer::{Call, Reply, Rest, reply};
+use crate::layer::whole;
+use crate::layer::{Answering, Call, Reply, Request, Rest, reply};
 use crate::outcome::{Outcome, code_of};
-use crate::policy::Policies;
 use crate::pool::connection::protocol_error;
 use crate::pool::ticket::{Held, Ticket};
 use crate::pool::{Pool, Refusal};
@@ -34,10 +36,11 @@ const SENDINGS: usize = 4;
 
 /// Sends calls to a target; always ready, it waits within the call.
 #[derive(Clone)]
-pub(crate) struct Transport {
+pub(crate) struct Transport(Arc<Shared>);
+
+struct Shared {
     pool: Pool,
-    policies: Policies,
-    peer: Arc<Peer>,
+    peer: Peer,
 }
 
 /// What a call says about both ends.
@@ -51,11 +54,7 @@ struct Peer {
 
 impl Transport {
     /// Within a tokio runtime; dials at once, in the background.
-    pub(crate) fn new(
-        settings: &ClientSettings,
-        net: Arc<dyn Net>,
-        policies: Policies,
-    ) -> Result<Self, TargetError> {
+    pub(crate) fn new(settings: &ClientSettings, net: Arc<dyn Net>) -> Result<Self, TargetError> {
         let malformed = || TargetError::Malformed(settings.target.clone());
         let target = Target::parse(&settings.target).ok_or_else(malformed)?;
         if !target.is_supported() {
@@ -73,76 +72,64 @@ impl Transport {
             agent: HeaderValue::try_from(agent).map_err(|_| malformed())?,
         };
         let pool = Pool::new(settings, target, net);
-        Ok(Self {
-            pool,
-            policies,
-            peer: Arc::new(peer),
-        })
+        Ok(Self(Arc::new(Shared { pool, peer })))
     }
 
     /// The connections below it.
     pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
+        &self.0.pool
     }
 
-    async fn send(self, mut call: Call) -> Reply {
+    async fn send(self, call: Call) -> Reply {
+        let Shared { pool, peer } = &*self.0;
+        let Call {
+            method,
+            mut request,
+        } = call;
         let deadline = Context::deadline_at_hand();
-        let avoid = call.extensions().get().map(|Avoid(address)| *address);
-        let streams = self.policies.method_of(&call).kind.ends_with("stream");
+        let avoid = request.extensions().get().map(|Avoid(address)| *address);
+        let streams = method.kind.ends_with("stream");
         for _ in 0..SENDINGS {
-            let mut ticket = match self.pool.ticket(avoid, deadline).await {
+            let mut ticket = match pool.ticket(avoid, deadline).await {
                 Ok(ticket) => ticket,
-                Err(refusal) => return self.peer.refused(&refusal),
+                Err(refusal) => return peer.refused(&refusal),
             };
             ticket.due(deadline);
-            self.peer.address(&mut call, ticket.authority());
-            tell_time(&mut call, deadline);
-            match ticket.sender().try_send_request(call).await {
-                Ok(answer) => return self.peer.answer(answer, ticket, streams),
+            peer.address(&mut request, ticket.authority());
+            tell_time(&mut request, deadline);
+            match ticket.sender().try_send_request(request).await {
+                Ok(answer) => {
+                    return match self.begun(answer, ticket, streams) {
+                        Either::Right(over) => over,
+                        // Whoever stands above then need not watch it.
+                        Either::Left(answer) if method.answers_once() => whole::read(answer).await,
+                        Either::Left(answer) => answer.map(Body::new),
+                    };
+                }
                 Err(mut error) => match error.take_message() {
                     // The connection ended before it was sent.
                     Some(unsent) => {
                         ticket.record(Outcome::NeverProcessed);
-                        call = unsent;
+                        request = unsent;
                     }
-                    None => return self.peer.lost(error.error(), ticket),
+                    None => return peer.lost(error.error(), ticket),
                 },
             }
         }
-        let fault = self
-            .peer
-            .fault("PEER_UNAVAILABLE", "keeps going away", None);
+        let fault = peer.fault("PEER_UNAVAILABLE", "keeps going away", None);
         Outcome::NeverProcessed.mark(reply(fault))
     }
-}
 
-impl Rest for Transport {
-    fn run(self, call: Call) -> impl Future<Output = Reply> + Send + 'static {
-        self.send(call)
-    }
-}
-
-impl Peer {
-    fn address(&self, call: &mut Call, endpoint: Option<&Authority>) {
-        let mut parts = std::mem::take(call.uri_mut()).into_parts();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = self.authority.as_ref().or(endpoint).cloned();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *call.uri_mut() = uri;
-        }
-        let agent = call.headers_mut().entry(header::USER_AGENT);
-        agent.or_insert_with(|| self.agent.clone());
-    }
-
-    fn answer(
-        self: &Arc<Self>,
+    /// An answer that goes on, or one that is over with its headers.
+    fn begun(
+        &self,
         answer: http::Response<Incoming>,
         mut ticket: Ticket,
         streams: bool,
-    ) -> Reply {
-        let address = ticket.address();
+    ) -> Either<http::Response<impl Answer>, Reply> {
+        let (peer, address) = (&self.0.peer, ticket.address());
         let (head, body) = answer.into_parts();
-        let mut answer = self.understood(Reply::from_parts(head, Body::empty()), address);
+        let mut answer = peer.understood(Reply::from_parts(head, Body::empty()), address);
         answer.extensions_mut().insert(Served(address));
         let over = http_body::Body::is_end_stream(&body);
         let outcome = Outcome::of(&answer).or(over.then_some(Outcome::Failure));
@@ -150,13 +137,37 @@ impl Peer {
             told(&answer, &mut ticket, outcome);
             // What follows an error is not for us: a page for people, or nothing.
             if over || outcome != Outcome::Ok {
-                return answer;
+                return Either::Right(answer);
             }
         }
-        let peer = Arc::clone(self);
+        let shared = Arc::clone(&self.0);
         // A peer's own errors come as trailers; an error of the body is the connection's.
-        let told = move |error| Status::from(peer.lost_during(&error, address).0);
-        answer.map(|_| Body::new(Held::new((body, told), ticket, streams)))
+        let told = move |error| Status::from(shared.peer.lost_during(&error, address).0);
+        Either::Left(answer.map(|_| Held::new((body, told), ticket, streams)))
+    }
+}
+
+/// The body of an answer.
+trait Answer: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static {}
+
+impl<B> Answer for B where B: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static {}
+
+impl Rest for Transport {
+    fn run(&self, call: Call) -> Answering {
+        Box::pin(self.clone().send(call))
+    }
+}
+
+impl Peer {
+    fn address(&self, request: &mut Request, endpoint: Option<&Authority>) {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = self.authority.as_ref().or(endpoint).cloned();
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+        let agent = request.headers_mut().entry(header::USER_AGENT);
+        agent.or_insert_with(|| self.agent.clone());
     }
 
     /// The same in gRPC's words, where something between us and the peer has answered.
@@ -244,11 +255,11 @@ impl Peer {
 }
 
 // What is left of it now: it may have waited, above and for a connection.
-fn tell_time(call: &mut Call, deadline: Option<Instant>) {
+fn tell_time(request: &mut Request, deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
         let left = deadline.saturating_duration_since(Instant::now());
         let told = deadline::written(left);
-        call.headers_mut().insert(deadline::HEADER, told);
+        request.headers_mut().insert(deadline::HEADER, told);
     }
 }
 

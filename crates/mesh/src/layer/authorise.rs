@@ -2,19 +2,17 @@
 //! proved by certificates; without TLS nobody is asked.
 
 use std::collections::BTreeMap;
-use std::future::ready;
 use std::sync::Arc;
 
-use futures::future::Either;
 use prost_reflect::DescriptorPool;
 use thiserror::Error;
 use tracing::warn;
 
 use super::load_shed::is_exempt;
-use super::{Call, Pattern, Reply, Rest, reply};
+use super::{Answering, Call, Pattern, Rest, at_once, reply};
 use crate::error::{ErrorKind, Fault};
 use crate::peer::Peer;
-use crate::policy::Policies;
+use crate::policy::{Policies, UNKNOWN};
 use crate::seldom::Seldom;
 
 const REFLECTION: [&str; 2] = [
@@ -23,7 +21,6 @@ const REFLECTION: [&str; 2] = [
 ];
 const OPERATOR: &str = "operator";
 const EVERYBODY: &str = "*";
-const UNKNOWN: &str = "unknown";
 
 /// Whom methods are open to, where it is not as their options say: by `package.Service/Method`, or
 /// by `package.Service` for all its methods. `*` is whoever has a certificate; an empty list is
@@ -115,16 +112,14 @@ pub(crate) struct Authorise(Option<Arc<Shared>>);
 
 struct Shared {
     lists: CallerPolicy,
-    policies: Policies,
     logged: Seldom,
 }
 
 impl Authorise {
     /// Asks nobody unless callers prove who they are.
-    pub(crate) fn new(proved: bool, lists: &CallerPolicy, policies: Policies) -> Self {
+    pub(crate) fn new(proved: bool, lists: &CallerPolicy) -> Self {
         let shared = || Shared {
             lists: lists.clone(),
-            policies,
             logged: Seldom::default(),
         };
         Self(proved.then(|| Arc::new(shared())))
@@ -132,21 +127,21 @@ impl Authorise {
 }
 
 impl Pattern for Authorise {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        match self.0.and_then(|shared| shared.refusal(&call)) {
-            Some(fault) => Either::Left(ready(reply(fault))),
-            None => Either::Right(rest.run(call)),
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        match self.0.as_ref().and_then(|shared| shared.refusal(&call)) {
+            Some(fault) => at_once(reply(fault)),
+            None => rest.run(call),
         }
     }
 }
 
 impl Shared {
     fn refusal(&self, call: &Call) -> Option<Fault> {
-        let (path, method) = (call.uri().path(), self.policies.method_of(call));
-        if is_exempt(&method) {
+        let (path, method) = (call.request.uri().path(), &*call.method);
+        if is_exempt(method) {
             return None;
         }
-        let Some(caller) = call.extensions().get().and_then(Peer::name) else {
+        let Some(caller) = call.request.extensions().get().and_then(Peer::name) else {
             let message = "who calls is not known: calls need a certificate of the mesh";
             let fault = Fault::new(ErrorKind::Unauthenticated, "CALLER_UNKNOWN", message);
             return Some(fault);
@@ -158,8 +153,7 @@ impl Shared {
             None => listed(&method.policy.callers),
         };
         // What a stranger calls a method is not repeated: there is no end of names.
-        let known = &*method.service != UNKNOWN;
-        let shown = if known {
+        let shown = if method.is_known() {
             path.trim_start_matches('/')
         } else {
             UNKNOWN
@@ -209,16 +203,16 @@ mod tests {
     async fn answer(layer: &Authorise, caller: Option<&str>, path: &str) -> Status {
         let mut call = call(path);
         let identity = caller.map(|name| format!("spiffe://paymesh/{name}").parse().unwrap());
-        call.extensions_mut().insert(Peer {
+        call.request.extensions_mut().insert(Peer {
             address: None,
             identity,
         });
         let served = service(|_| async { reply(Status::data_loss("it was served")) });
-        ending(layer.clone().around(call, served).await).await
+        ending(layer.around(call, &served).await).await
     }
 
     async fn serves(lists: &CallerPolicy, caller: &str, path: &str) -> bool {
-        let layer = Authorise::new(true, lists, policies());
+        let layer = Authorise::new(true, lists);
         let status = answer(&layer, Some(caller), path).await;
         let denied = reason_of(&status).as_deref() == Some("CALLER_NOT_ALLOWED");
         assert_eq!(denied, status.code() == Code::PermissionDenied);
@@ -237,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_refused_learns_who_it_is_and_what_it_called() {
-        let layer = Authorise::new(true, &CallerPolicy::default(), policies());
+        let layer = Authorise::new(true, &CallerPolicy::default());
         let status = answer(&layer, Some("rate"), PAY).await;
         let said = "rate is not among the callers of paymesh.trade.v1.TradeService/PayOrder";
         assert_eq!(status.message(), said);
@@ -275,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_tls_nobody_is_asked() {
-        let layer = Authorise::new(false, &lists(&[(&GET[1..], &[])]), policies());
+        let layer = Authorise::new(false, &lists(&[(&GET[1..], &[])]));
         assert_eq!(answer(&layer, None, GET).await.code(), Code::DataLoss);
     }
 
@@ -321,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_knows_is_not_repeated() {
-        let layer = Authorise::new(true, &CallerPolicy::default(), policies());
+        let layer = Authorise::new(true, &CallerPolicy::default());
         let status = answer(&layer, Some("rate"), "/no.Such/Method").await;
         assert_eq!(status.message(), "rate is not among the callers of unknown");
         assert_eq!(reason_of(&status).as_deref(), Some("CALLER_NOT_ALLOWED"));
@@ -330,7 +324,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn refusals_are_logged_once_a_second() {
         let logged = Logged::start();
-        let layer = Authorise::new(true, &CallerPolicy::default(), policies());
+        let layer = Authorise::new(true, &CallerPolicy::default());
         for second in 1..3 {
             for _ in 0..100 {
                 answer(&layer, Some("rate"), PAY).await;

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply};
+use super::whole::is_over;
+use super::{Answering, Call, Pattern, Polled, Rest, poll_body, reply};
 use crate::error::{ErrorKind, Fault};
 use crate::policy::{Method, Policies};
 
@@ -47,7 +48,6 @@ impl Default for BulkheadLimits {
 pub(crate) struct Bulkhead(Arc<Shared>);
 
 struct Shared {
-    policies: Policies,
     limits: BulkheadLimits,
     /// By the place of the method, made with its first call.
     lanes: Vec<OnceLock<Arc<Lane>>>,
@@ -61,13 +61,9 @@ struct Lane {
 }
 
 impl Bulkhead {
-    pub(crate) fn new(policies: Policies, limits: BulkheadLimits) -> Self {
+    pub(crate) fn new(policies: &Policies, limits: BulkheadLimits) -> Self {
         let lanes = (0..policies.places()).map(|_| OnceLock::new()).collect();
-        Self(Arc::new(Shared {
-            policies,
-            limits,
-            lanes,
-        }))
+        Self(Arc::new(Shared { limits, lanes }))
     }
 
     fn lane(&self, method: &Method) -> Option<Arc<Lane>> {
@@ -154,24 +150,23 @@ impl Drop for Timed<'_> {
 }
 
 impl Pattern for Bulkhead {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.0.policies.method_of(&call);
-        async move {
-            // One that never ends would keep its place for ever.
-            let lane = self.lane(&method).filter(|_| !method.endless);
-            let Some(lane) = lane else {
-                return rest.run(call).await;
-            };
-            let Some(place) = lane.place(self.0.limits.waiting, &method).await else {
-                return reply(full(&method, self.0.limits));
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let (method, limits) = (Arc::clone(&call.method), self.0.limits);
+        // One that never ends would keep its place for ever.
+        let Some(lane) = self.lane(&method).filter(|_| !method.endless) else {
+            return rest.run(call);
+        };
+        let rest = rest.clone();
+        Box::pin(async move {
+            let Some(place) = lane.place(limits.waiting, &method).await else {
+                return reply(full(&method, limits));
             };
             let answer = rest.run(call).await;
-            // One that ended with its headers is over.
-            if http_body::Body::is_end_stream(answer.body()) {
+            if is_over(&answer) {
                 return answer;
             }
             answer.map(|body| Body::new(Held(Some((body, place)))))
-        }
+        })
     }
 }
 
@@ -221,6 +216,7 @@ impl http_body::Body for Held {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Reply;
     use super::super::testing::{call, ending, endless, service};
     use super::super::trailers;
     use super::*;
@@ -233,7 +229,7 @@ mod tests {
 
     fn bulkhead(at_once: usize, waiting: usize) -> Bulkhead {
         let policies = Policies::read(proto::DESCRIPTORS).unwrap();
-        Bulkhead::new(policies, BulkheadLimits { at_once, waiting })
+        Bulkhead::new(&policies, BulkheadLimits { at_once, waiting })
     }
 
     fn silent() -> impl Rest {
@@ -254,29 +250,29 @@ mod tests {
     #[tokio::test]
     async fn one_call_too_many_waits_and_one_more_is_refused() {
         let bulkhead = bulkhead(2, 1);
-        let ask = |rest| Box::pin(bulkhead.clone().around(call(PATH), rest));
+        let ask = |rest| Box::pin(bulkhead.around(call(PATH), &rest));
         let (mut one, mut two) = (ask(silent()), ask(silent()));
         assert!((&mut one).now_or_never().is_none() && (&mut two).now_or_never().is_none());
-        let mut three = Box::pin(bulkhead.clone().around(call(PATH), quick()));
+        let mut three = Box::pin(bulkhead.around(call(PATH), &quick()));
         assert!((&mut three).now_or_never().is_none());
-        assert_full(bulkhead.clone().around(call(PATH), quick()).await).await;
+        assert_full(bulkhead.around(call(PATH), &quick()).await).await;
         // Given up, its place goes to who waits.
         drop(one);
         assert_eq!(ending(three.await).await.code(), tonic::Code::Ok);
         // And nobody waits any longer.
         let mut four = ask(silent());
         assert!((&mut four).now_or_never().is_none());
-        let five = bulkhead.clone().around(call(PATH), quick());
+        let five = bulkhead.around(call(PATH), &quick());
         assert!(Box::pin(five).now_or_never().is_none());
     }
 
     #[tokio::test]
     async fn who_gives_up_waiting_leaves_the_queue() {
         let bulkhead = bulkhead(1, 1);
-        let mut held = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        let mut held = Box::pin(bulkhead.around(call(PATH), &silent()));
         assert!((&mut held).now_or_never().is_none());
         for _ in 0..3 {
-            let waits = bulkhead.clone().around(call(PATH), quick());
+            let waits = bulkhead.around(call(PATH), &quick());
             assert!(Box::pin(waits).now_or_never().is_none());
         }
     }
@@ -285,8 +281,8 @@ mod tests {
     async fn a_place_is_held_until_the_answer_ends() {
         let bulkhead = bulkhead(1, 0);
         let streaming = service(|_| async { endless(vec![trailers(Status::ok(""))]) });
-        let mut answer = bulkhead.clone().around(call(PATH), streaming).await;
-        assert_full(bulkhead.clone().around(call(PATH), quick()).await).await;
+        let mut answer = bulkhead.around(call(PATH), &streaming).await;
+        assert_full(bulkhead.around(call(PATH), &quick()).await).await;
         assert!(
             answer
                 .body_mut()
@@ -296,7 +292,7 @@ mod tests {
                 .unwrap()
                 .is_trailers()
         );
-        let after = bulkhead.clone().around(call(PATH), quick()).await;
+        let after = bulkhead.around(call(PATH), &quick()).await;
         assert_eq!(ending(after).await.code(), tonic::Code::Ok);
     }
 
@@ -305,8 +301,13 @@ mod tests {
         let bulkhead = bulkhead(1, 0);
         let streaming = service(|_| async { endless(vec![]) });
         for _ in 0..3 {
-            drop(bulkhead.clone().around(call(PATH), streaming.clone()).await);
-            let answer = bulkhead.clone().around(call(PATH), quick()).await;
+            drop(
+                bulkhead
+                    .clone()
+                    .around(call(PATH), &streaming.clone())
+                    .await,
+            );
+            let answer = bulkhead.around(call(PATH), &quick()).await;
             assert_eq!(ending(answer).await.code(), tonic::Code::Ok);
         }
     }
@@ -323,10 +324,10 @@ mod tests {
         };
         let bulkhead = bulkhead(2, 1);
         let streaming = service(|_| async { endless(vec![]) });
-        let answer = bulkhead.clone().around(call(PATH), streaming).await;
-        let mut held = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        let answer = bulkhead.around(call(PATH), &streaming).await;
+        let mut held = Box::pin(bulkhead.around(call(PATH), &silent()));
         assert!((&mut held).now_or_never().is_none());
-        let mut waits = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        let mut waits = Box::pin(bulkhead.around(call(PATH), &silent()));
         assert!((&mut waits).now_or_never().is_none());
         shows(2);
         drop(answer);
@@ -339,10 +340,10 @@ mod tests {
     #[tokio::test]
     async fn methods_do_not_take_each_others_places() {
         let bulkhead = bulkhead(1, 0);
-        let mut held = Box::pin(bulkhead.clone().around(call(PATH), silent()));
+        let mut held = Box::pin(bulkhead.around(call(PATH), &silent()));
         assert!((&mut held).now_or_never().is_none());
         for path in ["/paymesh.trade.v1.TradeService/PayOrder", "/no.Such/Method"] {
-            let answer = bulkhead.clone().around(call(path), quick()).await;
+            let answer = bulkhead.around(call(path), &quick()).await;
             assert_eq!(ending(answer).await.code(), tonic::Code::Ok, "{path}");
         }
     }
@@ -351,7 +352,7 @@ mod tests {
     async fn what_never_ends_takes_no_place() {
         let bulkhead = bulkhead(0, 0);
         let watch = call("/grpc.health.v1.Health/Watch");
-        let answer = bulkhead.around(watch, quick()).await;
+        let answer = bulkhead.around(watch, &quick()).await;
         assert_eq!(ending(answer).await.code(), tonic::Code::Ok);
     }
 }

@@ -2,14 +2,12 @@
 //! be, without TLS who it says it is, and else where it calls from.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::ready;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::future::Either;
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
@@ -20,11 +18,10 @@ use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 
 use super::load_shed::{Shed, is_exempt, refused};
-use super::{Call, Pattern, Reply, Rest};
+use super::{Answering, Call, Pattern, Reply, Rest, at_once};
 use crate::context::Context;
 use crate::error::{ErrorKind, Fault};
 use crate::peer::Peer;
-use crate::policy::Policies;
 
 const CALLER: HeaderName = HeaderName::from_static("x-caller");
 // What a client of the mesh says in its `user-agent`, before its name.
@@ -58,7 +55,6 @@ pub struct CallerRates {
 pub(crate) struct CallerRate(Option<Arc<Shared>>);
 
 struct Shared {
-    policies: Policies,
     clock: Ticks,
     callers: HashMap<String, Named>,
     others: Option<Strangers>,
@@ -80,7 +76,7 @@ enum Stranger {
 }
 
 impl CallerRate {
-    pub(crate) fn new(rates: &CallerRates, policies: Policies) -> Self {
+    pub(crate) fn new(rates: &CallerRates) -> Self {
         if rates.callers.is_empty() && rates.others.is_none() {
             return Self(None);
         }
@@ -96,7 +92,6 @@ impl CallerRate {
             checked: AtomicUsize::new(0),
         });
         Self(Some(Arc::new(Shared {
-            policies,
             clock,
             callers: rates.callers.iter().map(named).collect(),
             others,
@@ -111,23 +106,22 @@ impl Rate {
 }
 
 impl Pattern for CallerRate {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let refusal = self.0.and_then(|shared| shared.refusal(&call));
-        match refusal {
-            Some(refusal) => Either::Left(ready(refusal)),
-            None => Either::Right(rest.run(call)),
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        match self.0.as_ref().and_then(|shared| shared.refusal(&call)) {
+            Some(refusal) => at_once(refusal),
+            None => rest.run(call),
         }
     }
 }
 
 impl Shared {
     fn refusal(&self, call: &Call) -> Option<Reply> {
-        let method = self.policies.method_of(call);
-        if is_exempt(&method) {
+        let method = &call.method;
+        if is_exempt(method) {
             return None;
         }
         let wait = self.too_early(call)?;
-        Shed::RateLimited.count(&method, Context::criticality_at_hand());
+        Shed::RateLimited.count(method, Context::criticality_at_hand());
         let message = "this caller calls more often than it may; slow down";
         let fault = Fault::new(ErrorKind::Throttled, Shed::RateLimited.reason(), message);
         Some(refused(fault, wait))
@@ -159,7 +153,7 @@ impl Strangers {
 
 impl Stranger {
     fn of(call: &Call) -> Self {
-        let peer = call.extensions().get::<Peer>();
+        let peer = call.request.extensions().get::<Peer>();
         match peer.and_then(Peer::name) {
             Some(name) => Self::Named(name.to_owned()),
             None => Self::At(peer.and_then(|peer| Some(peer.address?.ip()))),
@@ -169,8 +163,8 @@ impl Stranger {
 
 /// What a caller is called: what it says of itself counts only where nothing has to be proved.
 fn caller(call: &Call) -> Option<&str> {
-    let proved = call.extensions().get().and_then(Peer::name);
-    proved.or_else(|| said(call.headers()))
+    let proved = call.request.extensions().get().and_then(Peer::name);
+    proved.or_else(|| said(call.request.headers()))
 }
 
 fn said(headers: &HeaderMap) -> Option<&str> {
@@ -216,20 +210,21 @@ mod tests {
             callers: callers.collect(),
             others,
         };
-        CallerRate::new(&rates, Policies::read(proto::DESCRIPTORS).unwrap())
+        CallerRate::new(&rates)
     }
 
     fn from(name: &str) -> Call {
         let mut call = call("/x/Y");
         let agent = format!("paymesh-{name}/0.1.0 tonic/0.14.2");
-        call.headers_mut()
+        call.request
+            .headers_mut()
             .insert(USER_AGENT, agent.parse().unwrap());
         call
     }
 
     fn at(address: &str) -> Call {
         let mut call = call("/x/Y");
-        call.extensions_mut().insert(Peer {
+        call.request.extensions_mut().insert(Peer {
             address: Some(address.parse().unwrap()),
             identity: None,
         });
@@ -238,7 +233,7 @@ mod tests {
 
     async fn asked(layer: &CallerRate, call: Call) -> Reply {
         let answer = service(|_| async { Reply::new(Body::empty()) });
-        layer.clone().around(call, answer).await
+        layer.around(call, &answer).await
     }
 
     async fn is_served(layer: &CallerRate, call: Call) -> bool {
@@ -303,8 +298,10 @@ mod tests {
     async fn a_proved_name_counts_and_not_what_a_caller_says_of_itself() {
         let proved = |name: &str, said: &str| {
             let mut call = from(said);
-            call.headers_mut().insert(CALLER, said.parse().unwrap());
-            call.extensions_mut().insert(Peer {
+            call.request
+                .headers_mut()
+                .insert(CALLER, said.parse().unwrap());
+            call.request.extensions_mut().insert(Peer {
                 address: Some("10.0.0.1:1".parse().unwrap()),
                 identity: Some(format!("spiffe://paymesh/{name}").parse().unwrap()),
             });

@@ -14,10 +14,14 @@ use tonic::Status;
 use tonic::body::Body;
 use tracing::Span;
 
-use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers, unlike_others};
+use super::whole::is_over;
+use super::{
+    Answering, Call, Pattern, Polled, Reply, Rest, at_once, poll_body, reply, trailers,
+    unlike_others,
+};
 use crate::context::Context;
 use crate::error::{ErrorKind, Fault};
-use crate::policy::{Method, Policies};
+use crate::policy::Method;
 
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
 /// Counts calls whose time was over, by side and by how far they had come.
@@ -30,52 +34,58 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// the method's policy. Those below find it in the context; the next hop is told what is left when
 /// the call is sent.
 #[derive(Clone)]
-pub(crate) struct ClientDeadline(pub(crate) Policies);
+pub(crate) struct ClientDeadline;
 
 impl Pattern for ClientDeadline {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.0.method_of(&call);
-        let wished = requested(call.headers())
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let method = Arc::clone(&call.method);
+        let wished = requested(call.request.headers())
             .unwrap_or(method.policy.timeout)
             .min(LONGEST);
-        async move {
-            // For all attempts, also where the caller has none: they are of one trace.
-            let context = Context::current().within(wished);
-            let deadline = context.deadline().unwrap_or_else(Instant::now);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let over = Over {
-                side: "client",
-                method,
-            };
-            if left.is_zero() {
-                let message = "the call's time was over before it was sent";
-                return reply(over.expired("unsent", message));
+        // For all attempts, also where the caller has none: they are of one trace.
+        let context = Context::current().within(wished);
+        let now = Instant::now();
+        let deadline = context.deadline().unwrap_or(now);
+        let over = Over {
+            side: "client",
+            method,
+        };
+        if deadline <= now {
+            let message = "the call's time was over before it was sent";
+            return at_once(reply(over.expired("unsent", message)));
+        }
+        let work = context.enter(|| rest.run(call));
+        let work = context.scope(work);
+        Box::pin(async move {
+            let answer = end_at(deadline, work, &over).await;
+            if is_over(&answer) {
+                return answer;
             }
-            let work = context.scope(rest.run(call));
-            end_at(deadline, work, &over).await.map(|body| {
+            answer.map(|body| {
                 Body::new(DeadlineBody::new((body, over), Some(deadline), |status| {
                     Err(status)
                 }))
             })
-        }
+        })
     }
 }
 
 /// The server's side: refuses what is over, ends what lasts too long, and sets the context.
 #[derive(Clone)]
-pub(crate) struct ServerDeadline(pub(crate) Policies);
+pub(crate) struct ServerDeadline;
 
 impl Pattern for ServerDeadline {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.0.method_of(&call);
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let method = Arc::clone(&call.method);
         let default = (!method.endless).then_some(method.policy.timeout);
-        let timeout = requested(call.headers())
+        let timeout = requested(call.request.headers())
             .or(default)
             .map(|timeout| timeout.min(LONGEST));
         // Taken before anything is awaited: tonic keeps the same deadline, without a reason, and
         // the earlier one wins.
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        async move {
+        let rest = rest.clone();
+        Box::pin(async move {
             let over = Over {
                 side: "server",
                 method,
@@ -91,6 +101,9 @@ impl Pattern for ServerDeadline {
                 Some(deadline) => end_at(deadline, work, &over).await,
                 None => work.await,
             };
+            if is_over(&reply) {
+                return reply;
+            }
             reply.map(|body| {
                 let body = DeadlineBody::new((body, over), deadline, |status| Ok(trailers(status)));
                 Body::new(DeadlineBody {
@@ -98,7 +111,7 @@ impl Pattern for ServerDeadline {
                     ..body
                 })
             })
-        }
+        })
     }
 }
 
@@ -218,13 +231,17 @@ pub(crate) fn requested(headers: &HeaderMap) -> Option<Duration> {
 /// Writes `grpc-timeout`: at most eight digits, rounded down, so that the next hop never has more.
 pub(crate) fn written(left: Duration) -> HeaderValue {
     const DIGITS: u128 = 100_000_000;
-    let text = match (left.as_micros(), left.as_millis()) {
-        (micros, _) if micros < DIGITS => format!("{micros}u"),
-        (_, millis) if millis < DIGITS => format!("{millis}m"),
-        _ => format!("{}S", left.as_secs().min(99_999_999)),
+    let (count, unit) = match (left.as_micros(), left.as_millis()) {
+        (micros, _) if micros < DIGITS => (micros, b'u'),
+        (_, millis) if millis < DIGITS => (millis, b'm'),
+        _ => (u128::from(left.as_secs()).min(DIGITS - 1), b'S'),
     };
-    let written = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0u"));
-    unlike_others(written)
+    let (mut text, mut digits) = ([0; 9], itoa::Buffer::new());
+    let digits = digits.format(count).as_bytes();
+    text[..digits.len()].copy_from_slice(digits);
+    text[digits.len()] = unit;
+    let written = HeaderValue::from_bytes(&text[..=digits.len()]);
+    unlike_others(written.unwrap_or(HeaderValue::from_static("0u")))
 }
 
 #[cfg(test)]
@@ -235,10 +252,6 @@ mod tests {
     use proptest::prelude::*;
     use tonic::Code;
 
-    fn policies() -> Policies {
-        Policies::read(proto::DESCRIPTORS).unwrap()
-    }
-
     async fn assert_expired(reply: Reply) {
         let status = ending(reply).await;
         assert_eq!(status.code(), Code::DeadlineExceeded);
@@ -247,7 +260,8 @@ mod tests {
 
     fn with_timeout(path: &str, timeout: &'static str) -> Call {
         let mut call = call(path);
-        call.headers_mut()
+        call.request
+            .headers_mut()
             .insert(HEADER, HeaderValue::from_static(timeout));
         call
     }
@@ -271,7 +285,7 @@ mod tests {
         let begun = Instant::now();
         let silent = service(|_| std::future::pending());
         let path = "/paymesh.trade.v1.TradeService/GetOrder";
-        assert_expired(ClientDeadline(policies()).around(call(path), silent).await).await;
+        assert_expired(ClientDeadline.around(call(path), &silent).await).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(1));
     }
 
@@ -281,10 +295,10 @@ mod tests {
             let told = written(Context::current().remaining().unwrap());
             Reply::new(Body::empty()).map(|body| body).tap(told)
         });
-        let client = ClientDeadline(policies());
+        let client = ClientDeadline;
         let told_to = |timeout| {
             let (client, told) = (client.clone(), told.clone());
-            async move { client.around(with_timeout("/x/Y", timeout), told).await }
+            async move { client.around(with_timeout("/x/Y", timeout), &told).await }
         };
         assert_eq!(told_to("5S").await.headers()[HEADER], "5000000u");
         let context = Context::background(Duration::from_secs(2));
@@ -308,22 +322,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_without_time_is_never_sent() {
         let never = service(|_| async { panic!("was sent") });
-        let client = ClientDeadline(policies());
+        let client = ClientDeadline;
         let context = Context::background(Duration::ZERO);
-        assert_expired(context.scope(client.around(call("/x/Y"), never)).await).await;
+        let called = async { client.around(call("/x/Y"), &never).await };
+        assert_expired(context.scope(called).await).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_refuses_work_whose_time_is_over() {
         let never = service(|_| async { panic!("was served") });
-        let server = ServerDeadline(policies());
-        assert_expired(server.around(with_timeout("/x/Y", "0m"), never).await).await;
+        let server = ServerDeadline;
+        assert_expired(server.around(with_timeout("/x/Y", "0m"), &never).await).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_whose_time_ended_in_a_queue_is_never_begun() {
         let never = service(|_| async { panic!("was served") });
-        let queued = ServerDeadline(policies()).around(with_timeout("/x/Y", "50m"), never);
+        let queued = ServerDeadline.around(with_timeout("/x/Y", "50m"), &never);
         tokio::time::advance(Duration::from_millis(50)).await;
         assert_expired(queued.await).await;
     }
@@ -333,7 +348,7 @@ mod tests {
         let begun = Instant::now();
         let silent = service(|_| std::future::pending());
         let path = "/paymesh.trade.v1.TradeService/PayOrder";
-        assert_expired(ServerDeadline(policies()).around(call(path), silent).await).await;
+        assert_expired(ServerDeadline.around(call(path), &silent).await).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(10));
     }
 
@@ -341,16 +356,16 @@ mod tests {
     async fn a_streaming_answer_ends_at_the_deadline_on_both_sides() {
         let stream = service(|_| async { endless(vec![Frame::data(Bytes::from_static(b"x"))]) });
         let begun = Instant::now();
-        let server = ServerDeadline(policies());
+        let server = ServerDeadline;
         assert_expired(
             server
-                .around(with_timeout("/x/Y", "3S"), stream.clone())
+                .around(with_timeout("/x/Y", "3S"), &stream.clone())
                 .await,
         )
         .await;
         assert_eq!(begun.elapsed(), Duration::from_secs(3));
-        let client = ClientDeadline(policies());
-        assert_expired(client.around(with_timeout("/x/Y", "3S"), stream).await).await;
+        let client = ClientDeadline;
+        assert_expired(client.around(with_timeout("/x/Y", "3S"), &stream).await).await;
         assert_eq!(begun.elapsed(), Duration::from_secs(6));
     }
 
@@ -366,8 +381,8 @@ mod tests {
             });
             Reply::new(Body::new(http_body_util::StreamBody::new(slow)))
         });
-        let server = ServerDeadline(policies());
-        assert_expired(server.around(with_timeout("/x/Y", "1S"), flood).await).await;
+        let server = ServerDeadline;
+        assert_expired(server.around(with_timeout("/x/Y", "1S"), &flood).await).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -376,8 +391,8 @@ mod tests {
             let left = Context::current().remaining().unwrap();
             Reply::new(Body::empty()).tap(written(left))
         });
-        let server = ServerDeadline(policies());
-        let reply = server.around(with_timeout("/x/Y", "250m"), seen).await;
+        let server = ServerDeadline;
+        let reply = server.around(with_timeout("/x/Y", "250m"), &seen).await;
         assert_eq!(reply.headers()[HEADER], "250000u");
     }
 
@@ -392,8 +407,8 @@ mod tests {
             let frames = futures::StreamExt::take(frames, 1);
             Reply::new(Body::new(http_body_util::StreamBody::new(frames)))
         });
-        let server = ServerDeadline(policies());
-        let reply = server.around(with_timeout("/x/Y", "250m"), stream).await;
+        let server = ServerDeadline;
+        let reply = server.around(with_timeout("/x/Y", "250m"), &stream).await;
         let body = http_body_util::BodyExt::collect(reply.into_body())
             .await
             .unwrap();

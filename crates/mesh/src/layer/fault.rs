@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use tracing::warn;
 
 use super::load_shed::is_exempt;
-use super::{Call, Pattern, Reply, Rest, reply};
+use super::{Answering, Call, Pattern, Reply, Rest, reply};
 use crate::error::DOMAIN;
 use crate::policy::{Method, Policies};
 
@@ -71,13 +71,12 @@ impl Injection {
 pub(crate) struct Inject(Option<Arc<Shared>>);
 
 struct Shared {
-    policies: Policies,
     ids: Arc<dyn Ids>,
     rules: Vec<Injection>,
 }
 
 impl Inject {
-    pub(crate) fn new(rules: &[Injection], policies: Policies, ids: Arc<dyn Ids>) -> Self {
+    pub(crate) fn new(rules: &[Injection], ids: Arc<dyn Ids>) -> Self {
         if rules.is_empty() {
             return Self(None);
         }
@@ -85,7 +84,6 @@ impl Inject {
             warn!(?rule, "calls will go wrong on purpose");
         }
         Self(Some(Arc::new(Shared {
-            policies,
             ids,
             rules: rules.to_vec(),
         })))
@@ -95,11 +93,11 @@ impl Inject {
 impl Shared {
     /// What is to happen to this call, in the order it is configured.
     fn drawn(&self, call: &Call) -> Vec<Injection> {
-        let method = self.policies.method_of(call);
+        let method = &*call.method;
         let drawn = self.rules.iter().filter(|rule| {
-            let drawn = rule.covers(&method) && self.ids.permille() < rule.share;
+            let drawn = rule.covers(method) && self.ids.permille() < rule.share;
             if drawn {
-                rule.done(&method);
+                rule.done(method);
             }
             drawn
         });
@@ -108,10 +106,14 @@ impl Shared {
 }
 
 impl Pattern for Inject {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let drawn = self.0.map(|shared| shared.drawn(&call));
-        async move {
-            for rule in drawn.into_iter().flatten() {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let drawn = self.0.as_ref().map(|shared| shared.drawn(&call));
+        let Some(drawn) = drawn.filter(|drawn| !drawn.is_empty()) else {
+            return rest.run(call);
+        };
+        let rest = rest.clone();
+        Box::pin(async move {
+            for rule in drawn {
                 if !rule.delay.is_zero() {
                     sleep(rule.delay).await;
                 }
@@ -120,7 +122,7 @@ impl Pattern for Inject {
                 }
             }
             rest.run(call).await
-        }
+        })
     }
 }
 
@@ -157,12 +159,12 @@ mod tests {
     }
 
     fn layer(rules: &[Injection]) -> Inject {
-        Inject::new(rules, policies(), Arc::new(SeededIds::new(7)))
+        Inject::new(rules, Arc::new(SeededIds::new(7)))
     }
 
     async fn asked(layer: &Inject, path: &str) -> Option<Status> {
         let answer = service(|_| async { Reply::new(Body::empty()) });
-        let reply = layer.clone().around(call(path), answer).await;
+        let reply = layer.around(call(path), &answer).await;
         match Status::from_header_map(reply.headers()) {
             Some(_) => Some(ending(reply).await),
             None => None,

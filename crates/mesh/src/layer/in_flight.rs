@@ -6,21 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers};
+use super::whole::is_whole;
+use super::{Answering, Call, Pattern, Polled, Rest, poll_body, reply, trailers};
 use crate::error::{ErrorKind, Fault};
-use crate::policy::Policies;
 
 /// Counts calls until their answers end.
 #[derive(Clone)]
 pub(crate) struct InFlight(Arc<Shared>);
 
 struct Shared {
-    policies: Policies,
     count: AtomicUsize,
     /// Ends streams that would never end by themselves.
     stop: CancellationToken,
@@ -29,9 +28,8 @@ struct Shared {
 }
 
 impl InFlight {
-    pub(crate) fn new(policies: Policies, stop: CancellationToken) -> Self {
+    pub(crate) fn new(stop: CancellationToken) -> Self {
         Self(Arc::new(Shared {
-            policies,
             count: AtomicUsize::new(0),
             stop,
             abort: CancellationToken::new(),
@@ -63,11 +61,11 @@ impl Drop for Guard {
 }
 
 impl Pattern for InFlight {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
         let guard = self.enter();
-        let endless = self.0.policies.method_of(&call).endless;
+        let endless = call.method.endless;
         let work = rest.run(call);
-        async move {
+        Box::pin(async move {
             let answer = tokio::select! {
                 biased;
                 answer = work => answer,
@@ -79,13 +77,13 @@ impl Pattern for InFlight {
             }
             let Shared { stop, abort, .. } = &*guard.0;
             let end = if endless { stop } else { abort }.clone();
+            // What is here already needs not be ended: it only is to be taken.
+            let end = (!is_whole(&answer)).then(|| end.cancelled_owned().boxed());
             answer.map(|body| {
-                Body::new(Held {
-                    end: Box::pin(end.cancelled_owned()),
-                    open: Some((body, guard)),
-                })
+                let open = Some((body, guard));
+                Body::new(Held { open, end })
             })
-        }
+        })
     }
 }
 
@@ -100,7 +98,14 @@ fn ended() -> Fault {
 /// A body that counts as in flight until it ends, and can be ended.
 struct Held {
     open: Option<(Body, Guard)>,
-    end: BoxFuture<'static, ()>,
+    end: Option<BoxFuture<'static, ()>>,
+}
+
+impl Held {
+    fn is_ended(&mut self, cx: &mut Context<'_>) -> bool {
+        let end = self.end.as_mut();
+        end.is_some_and(|end| end.as_mut().poll(cx).is_ready())
+    }
 }
 
 impl http_body::Body for Held {
@@ -113,7 +118,7 @@ impl http_body::Body for Held {
             return Poll::Ready(None);
         };
         let frame = match poll_body(body, cx) {
-            Poll::Pending if this.end.as_mut().poll(cx).is_ready() => {
+            Poll::Pending if this.is_ended(cx) => {
                 this.open = None;
                 return Poll::Ready(Some(Ok(trailers(ended()))));
             }
@@ -139,8 +144,7 @@ mod tests {
     use crate::error::reason_of;
 
     fn in_flight() -> InFlight {
-        let policies = Policies::read(proto::DESCRIPTORS).unwrap();
-        InFlight::new(policies, CancellationToken::new())
+        InFlight::new(CancellationToken::new())
     }
 
     #[tokio::test]
@@ -148,7 +152,7 @@ mod tests {
         let calls = in_flight();
         let answer = calls
             .clone()
-            .around(call("/x/Y"), service(|_| async { endless(vec![]) }));
+            .around(call("/x/Y"), &service(|_| async { endless(vec![]) }));
         assert_eq!(calls.count(), 1);
         let answer = answer.await;
         assert_eq!(calls.count(), 1);
@@ -161,10 +165,10 @@ mod tests {
         let calls = in_flight();
         let waiting = calls
             .clone()
-            .around(call("/x/Y"), service(|_| std::future::pending()));
+            .around(call("/x/Y"), &service(|_| std::future::pending()));
         let streaming = calls
             .clone()
-            .around(call("/x/Y"), service(|_| async { endless(vec![]) }));
+            .around(call("/x/Y"), &service(|_| async { endless(vec![]) }));
         let streaming = streaming.await;
         calls.abort();
         for answer in [waiting.await, streaming] {
@@ -182,9 +186,9 @@ mod tests {
         let stream = service(|_| async { endless(vec![]) });
         let watch = calls
             .clone()
-            .around(call("/grpc.health.v1.Health/Watch"), stream.clone())
+            .around(call("/grpc.health.v1.Health/Watch"), &stream.clone())
             .await;
-        let _work = calls.clone().around(call("/x/Y"), stream).await;
+        let _work = calls.clone().around(call("/x/Y"), &stream).await;
         calls.0.stop.cancel();
         assert_eq!(reason_of(&ending(watch).await).as_deref(), Some("DRAINING"));
         assert_eq!(calls.count(), 1);

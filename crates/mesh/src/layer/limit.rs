@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tonic::Status;
 use tonic::body::Body;
 
+use super::whole::is_over;
 use super::{Polled, Reply, poll_body};
 use crate::criticality::Criticality;
 
@@ -228,8 +229,7 @@ impl Place {
 
     /// The answer, which holds the place until it ends.
     pub(crate) fn until_end_of(self, answer: Reply) -> Reply {
-        // One that ended with its headers is over.
-        if self.0.is_none() || http_body::Body::is_end_stream(answer.body()) {
+        if self.0.is_none() || is_over(&answer) {
             return answer;
         }
         answer.map(|body| Body::new(Held(Some((body, self)))))

@@ -11,11 +11,11 @@ use tonic::body::Body;
 
 use super::limit::{Entry, Limit, Limits, Place, Queue, View};
 use super::metrics::SERVER;
-use super::{Call, Pattern, Reply, Rest, reply};
+use super::{Answering, Call, Pattern, Reply, Rest, at_once, reply};
 use crate::context::Context;
 use crate::criticality::{Criticality, KINDS};
 use crate::error::{ErrorKind, Fault};
-use crate::policy::{Method, Policies};
+use crate::policy::Method;
 
 /// Counts refused calls, by criticality, method and reason.
 pub(crate) const SHED: &str = "mesh_server_shed_total";
@@ -34,17 +34,15 @@ const SPREAD: u32 = 8;
 pub(crate) struct LoadShed(Arc<Shared>);
 
 struct Shared {
-    policies: Policies,
     work: Arc<Limit>,
     waits: Arc<Limit>,
     refusals: Refusals,
 }
 
 impl LoadShed {
-    pub(crate) fn new(limits: &Limits, policies: Policies) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let queue = Queue::new(limits.queue, limits.queue_wait);
         Self(Arc::new(Shared {
-            policies,
             work: Limit::new("work", limits.in_flight, queue),
             waits: Limit::new("waiting", limits.waiting, Queue::default()),
             refusals: Refusals::new(limits.retry_after),
@@ -77,19 +75,22 @@ impl Shared {
 }
 
 impl Pattern for LoadShed {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let Self(shared) = self;
-        let method = shared.policies.method_of(&call);
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let shared = Arc::clone(&self.0);
+        let method = Arc::clone(&call.method);
         let criticality = Context::criticality_at_hand();
         let entry = shared.enter(&method, criticality);
-        // What is refused goes no further; what waits has its deadline from here on.
-        let work = (!matches!(entry, Entry::Full)).then(|| rest.run(call));
-        async move {
-            match (entry.place().await, work) {
-                (Some(place), Some(work)) => place.until_end_of(work.await),
-                _ => shared.refuse(&method, criticality),
-            }
+        if matches!(entry, Entry::Full) {
+            return at_once(shared.refuse(&method, criticality));
         }
+        // What waits has its deadline from here on.
+        let work = rest.run(call);
+        Box::pin(async move {
+            match entry.place().await {
+                Some(place) => place.until_end_of(work.await),
+                None => shared.refuse(&method, criticality),
+            }
+        })
     }
 }
 
@@ -231,7 +232,7 @@ mod tests {
             waiting,
             ..Limits::default()
         };
-        LoadShed::new(&limits, Policies::read(proto::DESCRIPTORS).unwrap())
+        LoadShed::new(&limits)
     }
 
     async fn within(criticality: Criticality, work: impl Future<Output = Reply>) -> Reply {
@@ -244,7 +245,7 @@ mod tests {
         let (layer, call) = (layer.clone(), call(path));
         let asking = async move {
             layer
-                .around(call, service(|_| async { endless(vec![]) }))
+                .around(call, &service(|_| async { endless(vec![]) }))
                 .await
         };
         within(criticality, asking).await
@@ -316,7 +317,7 @@ mod tests {
         let layer = layer(1, 1);
         let _held = held(&layer, WORK, 1).await;
         let never = service(|_| async { panic!("was served") });
-        assert!(is_refused(&layer.around(call(WORK), never).await));
+        assert!(is_refused(&layer.around(call(WORK), &never).await));
     }
 
     #[tokio::test]
@@ -363,7 +364,7 @@ mod tests {
     async fn a_call_nobody_waits_for_gives_its_place_back() {
         let layer = layer(1, 1);
         let silent = service(|_| std::future::pending());
-        let mut waiting = Box::pin(layer.clone().around(call(WORK), silent));
+        let mut waiting = Box::pin(layer.around(call(WORK), &silent));
         assert!(futures::poll!(&mut waiting).is_pending());
         assert!(is_refused(&asked(&layer, WORK, Criticality::Default).await));
         drop(waiting);

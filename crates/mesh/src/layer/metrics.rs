@@ -17,11 +17,11 @@ use tracing::{debug, warn};
 use super::load_shed::ShedMeters;
 use super::retry::{PREVIOUS, Served};
 use super::trace::Told;
-use super::{Call, Pattern, Polled, Reply, Rest, poll_body};
+use super::whole::ending_of;
+use super::{Answering, Call, Pattern, Polled, Reply, Rest, poll_body};
 use crate::context::Context as CallContext;
-use crate::outcome::code_of;
 use crate::peer::Peer;
-use crate::policy::{Method, Policies};
+use crate::policy::Method;
 use crate::span::{Span, SpanKind, Spans};
 
 /// Names of one side's metrics.
@@ -88,17 +88,12 @@ pub(crate) const ATTEMPT: &Names = &Names {
 #[derive(Clone)]
 pub(crate) struct Metrics {
     names: &'static Names,
-    policies: Policies,
     spans: Option<(SpanKind, &'static str, Spans)>,
 }
 
 impl Metrics {
-    pub(crate) fn new(names: &'static Names, policies: Policies) -> Self {
-        Self {
-            names,
-            policies,
-            spans: None,
-        }
+    pub(crate) fn new(names: &'static Names) -> Self {
+        Self { names, spans: None }
     }
 
     /// With spans of that kind, by that name.
@@ -148,32 +143,23 @@ impl Names {
 }
 
 impl Pattern for Metrics {
-    fn around<R: Rest>(
-        self,
-        mut call: Call,
-        rest: R,
-    ) -> impl Future<Output = Reply> + Send + 'static {
-        let method = match self.names.of {
-            // The first of its stack to ask: for all below it.
-            Of::Called => self.policies.pin(&mut call),
-            Of::Served | Of::Tried => self.policies.method_of(&call),
-        };
-        let open = self
-            .spans
-            .and_then(|(kind, who, spans)| Open::new((kind, who), spans, &method, &call));
-        let mut record = Record::start(self.names, method, open);
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let spans = self.spans.as_ref();
+        let open = spans.and_then(|spans| Open::new(spans, &call));
+        let mut record = Record::start(self.names, Arc::clone(&call.method), open);
         if self.names.of == Of::Tried {
             record.due = CallContext::deadline_at_hand();
         }
         let work = rest.run(call);
-        async move {
+        Box::pin(async move {
             let reply = work.await;
             record.answered(&reply);
-            if let Some(code) = code_of(&reply) {
+            if let Some(code) = ending_of(&reply) {
                 record.end(code);
+                return reply;
             }
             reply.map(|body| Body::new(Observed { body, record }))
-        }
+        })
     }
 }
 
@@ -259,29 +245,24 @@ struct Open {
 
 impl Open {
     /// None where whoever began the trace wants no spans of it.
-    fn new(
-        (kind, who): (SpanKind, &'static str),
-        spans: Spans,
-        method: &Method,
-        call: &Call,
-    ) -> Option<Box<Self>> {
+    fn new((kind, who, spans): &(SpanKind, &'static str, Spans), call: &Call) -> Option<Box<Self>> {
         let context = CallContext::current();
         let trace = match kind {
             SpanKind::Server => Some(context.trace()),
-            SpanKind::Client => call.extensions().get().map(|Told(trace)| trace),
+            SpanKind::Client => call.request.extensions().get().map(|Told(trace)| trace),
         };
         // Asked first: most of what follows is copied.
         let trace = trace.filter(|trace| trace.is_sampled())?.clone();
-        let peer = call.extensions().get::<Peer>();
-        let peer = peer.filter(|_| kind == SpanKind::Server);
-        let previous = call.headers().get(PREVIOUS);
+        let peer = call.request.extensions().get::<Peer>();
+        let peer = peer.filter(|_| *kind == SpanKind::Server);
+        let previous = call.request.headers().get(PREVIOUS);
         let previous = previous.and_then(|count| count.to_str().ok()?.parse().ok());
         let span = Span {
-            kind,
+            kind: *kind,
             who,
-            service: method.service.clone(),
-            method: method.name.clone(),
-            request_id: context.request_id().to_owned(),
+            service: call.method.service.clone(),
+            method: call.method.name.clone(),
+            request_id: context.request_id().into_owned(),
             previous: previous.unwrap_or(0),
             peer: peer.and_then(|peer| peer.address),
             caller: peer.and_then(Peer::name).map(str::to_owned),
@@ -290,6 +271,7 @@ impl Open {
             code: Code::Unknown,
             trace,
         };
+        let spans = spans.clone();
         Some(Box::new(Self { span, spans }))
     }
 
@@ -357,10 +339,11 @@ pub(crate) fn label(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{call, ending, endless, service};
+    use super::super::testing::{call_by, ending, endless, service};
     use super::super::trailers;
     use super::*;
     use crate::error::{ErrorKind, Fault};
+    use crate::policy::Policies;
     use http_body::Frame;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -373,14 +356,15 @@ mod tests {
         let recorder = PrometheusBuilder::new().build_recorder();
         let policies = Policies::read(proto::DESCRIPTORS).unwrap();
         metrics::with_local_recorder(&recorder, || {
-            let layer = Metrics::new(SERVER, policies);
+            let layer = Metrics::new(SERVER);
             let rest = service(move |_| async move { reply() });
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .build()
                 .unwrap();
             for _ in 0..calls {
                 let layer = layer.clone();
-                let answer = layer.around(call("/grpc.health.v1.Health/Check"), rest.clone());
+                let answer =
+                    layer.around(call_by(&policies, "/grpc.health.v1.Health/Check"), &rest);
                 runtime.block_on(async {
                     let answer = answer.await;
                     if read {

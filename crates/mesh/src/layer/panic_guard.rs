@@ -12,24 +12,27 @@ use tonic::Status;
 use tonic::body::Body;
 use tracing::error;
 
-use super::{Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers};
+use super::whole::is_whole;
+use super::{Answering, Call, Pattern, Polled, Rest, poll_body, reply, trailers};
 use crate::error::{ErrorKind, Fault};
-use crate::policy::{Method, Policies};
+use crate::policy::Method;
 
 /// Counts panics, by method.
 pub(crate) const PANICS: &str = "mesh_panics_total";
 
 /// Stands directly around the handlers.
 #[derive(Clone)]
-pub(crate) struct PanicGuard(pub(crate) Policies);
+pub(crate) struct PanicGuard;
 
 impl Pattern for PanicGuard {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.0.method_of(&call);
-        async move {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let method = Arc::clone(&call.method);
+        let rest = rest.clone();
+        Box::pin(async move {
             // Asserted: what a panicking handler leaves half done is its own and goes with it.
             let work = AssertUnwindSafe(async move { rest.run(call).await });
             match work.catch_unwind().await {
+                Ok(reply) if is_whole(&reply) => reply,
                 Ok(reply) => reply.map(|body| {
                     Body::new(Guarded {
                         body: Some(body),
@@ -38,7 +41,7 @@ impl Pattern for PanicGuard {
                 }),
                 Err(panic) => reply(panicked(&method, &*panic)),
             }
-        }
+        })
     }
 }
 
@@ -89,14 +92,15 @@ impl http_body::Body for Guarded {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Reply;
     use super::super::testing::{call, ending, service};
     use super::*;
     use crate::error::reason_of;
     use tonic::Code;
 
     async fn answered(rest: impl Rest) -> Status {
-        let guard = PanicGuard(Policies::read(proto::DESCRIPTORS).unwrap());
-        ending(guard.around(call("/x/Y"), rest).await).await
+        let guard = PanicGuard;
+        ending(guard.around(call("/x/Y"), &rest).await).await
     }
 
     #[tokio::test]

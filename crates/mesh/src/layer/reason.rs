@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use tonic::Status;
 
-use super::{Call, Pattern, Reply, Rest};
+use super::{Answering, Call, Pattern, Reply, Rest};
 use crate::error::with_reason;
 
 /// Completes errors without details.
@@ -12,8 +12,8 @@ use crate::error::with_reason;
 pub(crate) struct Reason;
 
 impl Pattern for Reason {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        rest.run(call).map(completed)
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        rest.run(call).map(completed).boxed()
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
 
     async fn answered(answer: fn(Call) -> Reply) -> Status {
         let rest = service(move |call| std::future::ready(answer(call)));
-        ending(Reason.around(call("/x/Y"), rest).await).await
+        ending(Reason.around(call("/x/Y"), &rest).await).await
     }
 
     #[tokio::test]

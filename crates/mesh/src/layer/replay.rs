@@ -2,22 +2,27 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::Frame;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::ahead::{Ahead, Said};
 use super::{Polled, poll_body};
 
 /// The most that is kept of one body, in bytes; a longer one is said once.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
 /// A body that can be said more than once, one attempt after the other.
-pub(crate) struct Replay(Arc<Mutex<Shared>>);
+pub(crate) enum Replay {
+    /// All of it was here when it was wanted, as one message is.
+    Here(Vec<Bytes>),
+    Coming(Arc<Mutex<Shared>>),
+}
 
-struct Shared {
+pub(crate) struct Shared {
     /// What has not been said yet.
     rest: Body,
     kept: Vec<Bytes>,
@@ -31,33 +36,80 @@ struct Shared {
 
 impl Replay {
     pub(crate) fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(Shared {
-            rest: body,
-            kept: Vec::new(),
-            length: 0,
-            whole: true,
-            ended: false,
-            attempt: 0,
-        })))
+        match read_now(body) {
+            Ok(kept) => Self::Here(kept),
+            Err(rest) => Self::Coming(Arc::new(Mutex::new(Shared {
+                rest,
+                kept: Vec::new(),
+                length: 0,
+                whole: true,
+                ended: false,
+                attempt: 0,
+            }))),
+        }
     }
 
-    /// The body from its beginning; one given out before says no more.
+    /// The body from its beginning; one given out before is not to go on.
     pub(crate) fn body(&self) -> Body {
-        let mut shared = lock(&self.0);
-        shared.attempt += 1;
-        let said = Said {
-            attempt: shared.attempt,
-            at: 0,
-            shared: Arc::clone(&self.0),
-        };
-        drop(shared);
-        Body::new(said)
+        match self {
+            // It ends with its last frame: one that is asked whether more is to come needs another.
+            Self::Here(kept) => {
+                let said = kept.iter().map(|data| Ok(Frame::data(data.clone())));
+                Body::new(Ahead::<Body>::new(said.collect(), None))
+            }
+            Self::Coming(shared) => {
+                let mut turn = lock(shared);
+                turn.attempt += 1;
+                let said = Resaid {
+                    attempt: turn.attempt,
+                    at: 0,
+                    shared: Arc::clone(shared),
+                };
+                drop(turn);
+                Body::new(said)
+            }
+        }
     }
 
     /// Whether it can be said again from its beginning.
     pub(crate) fn is_whole(&self) -> bool {
-        lock(&self.0).whole
+        match self {
+            Self::Here(_) => true,
+            Self::Coming(shared) => lock(shared).whole,
+        }
     }
+}
+
+/// What a body has to say, if it says all of it at once and it is not too long; else the body.
+fn read_now(mut body: Body) -> Result<Vec<Bytes>, Body> {
+    // Nobody is to be woken: whoever takes the rest asks for it again.
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut said, mut length) = (Vec::<Said>::new(), 0);
+    let ended = loop {
+        let Poll::Ready(frame) = poll_body(&mut body, &mut cx) else {
+            break false;
+        };
+        let Some(frame) = frame else { break true };
+        let data = frame
+            .as_ref()
+            .ok()
+            .and_then(Frame::data_ref)
+            .map(Bytes::len);
+        said.push(frame);
+        // Empty ones count too, or they would be read for ever.
+        length += data.unwrap_or(LONGEST) + 1;
+        if length > LONGEST {
+            break false;
+        }
+    };
+    if ended {
+        let kept = said.into_iter().flatten().map(Frame::into_data);
+        return Ok(kept.flatten().collect());
+    }
+    if said.is_empty() {
+        return Err(body);
+    }
+    Err(Body::new(Ahead::new(said, Some(body))))
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -100,14 +152,14 @@ impl Shared {
 }
 
 /// What one attempt sends.
-struct Said {
+struct Resaid {
     shared: Arc<Mutex<Shared>>,
     attempt: u32,
     /// How many of the kept pieces have been said.
     at: usize,
 }
 
-impl http_body::Body for Said {
+impl http_body::Body for Resaid {
     type Data = Bytes;
     type Error = Status;
 
@@ -151,6 +203,18 @@ mod tests {
         Body::new(StreamBody::new(futures::stream::iter(pieces)))
     }
 
+    /// The same, which are not here yet when they are wanted first.
+    fn late(lengths: &[usize]) -> Body {
+        let mut here = false;
+        let mut body = pieces(lengths);
+        Body::new(StreamBody::new(futures::stream::poll_fn(move |cx| {
+            if std::mem::replace(&mut here, true) {
+                return poll_body(&mut body, cx);
+            }
+            Poll::Pending
+        })))
+    }
+
     async fn all(body: Body) -> Result<Bytes, Status> {
         body.collect()
             .await
@@ -159,13 +223,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_body_is_said_again_and_again() {
-        let replay = Replay::new(pieces(&[3, 0, LONGEST - 3]));
-        let first = all(replay.body()).await.unwrap();
-        assert_eq!(first.len(), LONGEST);
-        assert!(replay.is_whole());
-        for _ in 0..2 {
-            assert_eq!(all(replay.body()).await.unwrap(), first);
+        for body in [pieces, late] {
+            let replay = Replay::new(body(&[3, 0, LONGEST - 3]));
+            let first = all(replay.body()).await.unwrap();
+            assert_eq!(first.len(), LONGEST);
+            assert!(replay.is_whole());
+            for _ in 0..2 {
+                assert_eq!(all(replay.body()).await.unwrap(), first);
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn one_message_ends_with_its_only_frame() {
+        for _ in 0..2 {
+            let mut said = Replay::new(pieces(&[3])).body();
+            assert!(!http_body::Body::is_end_stream(&said));
+            assert_eq!(
+                said.frame().await.unwrap().unwrap().into_data().unwrap(),
+                "aaa"
+            );
+            assert!(http_body::Body::is_end_stream(&said));
+        }
+    }
+
+    #[test]
+    fn a_body_that_never_stops_is_not_read_for_ever() {
+        let empty = || Ok::<_, Status>(Frame::data(Bytes::new()));
+        let endless = futures::stream::repeat_with(empty);
+        let replay = Replay::new(Body::new(StreamBody::new(endless)));
+        let first = replay.body().frame().now_or_never().unwrap().unwrap();
+        assert!(first.unwrap().into_data().unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -178,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_first_attempt_did_not_say_the_second_does() {
         for said in 0..3 {
-            let replay = Replay::new(pieces(&[1, 2, 3]));
+            let replay = Replay::new(late(&[1, 2, 3]));
             let mut first = replay.body();
             for _ in 0..said {
                 first.frame().await.unwrap().unwrap();
@@ -224,10 +312,11 @@ mod tests {
         fn every_attempt_says_the_same(
             lengths in prop::collection::vec(0usize..30_000, 0..6),
             breaks in prop::collection::vec(0usize..7, 0..4),
+            here in any::<bool>(),
         ) {
             let piece = |(letter, length): (u8, &usize)| vec![letter; *length];
             let whole: Vec<u8> = (b'a'..).zip(&lengths).flat_map(piece).collect();
-            let replay = Replay::new(pieces(&lengths));
+            let replay = Replay::new(if here { pieces(&lengths) } else { late(&lengths) });
             let mut most = 0;
             for said_until in breaks {
                 let (mut attempt, mut said) = (replay.body(), Vec::new());

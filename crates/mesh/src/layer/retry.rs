@@ -16,7 +16,7 @@ use tracing::debug;
 
 use super::metrics::label;
 use super::replay::Replay;
-use super::{Call, Pattern, Reply, Rest};
+use super::{Answering, Call, Pattern, Reply, Request, Rest};
 use crate::budget::Budget;
 use crate::context::Context;
 use crate::error::retry_after_of;
@@ -49,7 +49,6 @@ pub(crate) struct Avoid(pub(crate) SocketAddr);
 /// Sends a call again when that is safe and promises something.
 #[derive(Clone)]
 pub(crate) struct Retry {
-    policies: Policies,
     /// The destination's: clones of a client draw from the same one.
     budget: Arc<Budget>,
     ids: Arc<dyn Ids>,
@@ -57,13 +56,8 @@ pub(crate) struct Retry {
 
 impl Retry {
     pub(crate) fn new(policies: Policies, ids: Arc<dyn Ids>) -> Self {
-        let asked = policies.clone();
-        let budget = Arc::new(Budget::new(move || asked.throttling()));
-        Self {
-            policies,
-            budget,
-            ids,
-        }
+        let budget = Arc::new(Budget::new(move || policies.throttling()));
+        Self { budget, ids }
     }
 
     /// What is left for retries.
@@ -73,18 +67,23 @@ impl Retry {
 }
 
 impl Pattern for Retry {
-    fn around<R: Rest>(self, call: Call, rest: R) -> impl Future<Output = Reply> + Send + 'static {
-        let method = self.policies.method_of(&call);
-        async move {
-            if method.takes_stream() {
-                return rest.run(call).await;
-            }
-            let (parts, body) = call.into_parts();
-            let mut attempts = Attempts::new(self, method, &parts);
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        if call.method.takes_stream() {
+            return rest.run(call);
+        }
+        let (retry, rest) = (self.clone(), rest.clone());
+        Box::pin(async move {
+            let Call { method, request } = call;
+            let (mut head, body) = request.into_parts();
+            let mut attempts = Attempts::new(retry, Arc::clone(&method), &head);
             let replay = Replay::new(body);
             loop {
-                let call = Call::from_parts(attempts.next(&parts), replay.body());
-                let answer = rest.clone().run(call).await;
+                // The copy is kept: it has no room for what is added to the one that is sent.
+                let kept = head.clone();
+                let next = attempts.next(std::mem::replace(&mut head, kept));
+                let request = Request::from_parts(next, replay.body());
+                let method = Arc::clone(&method);
+                let answer = rest.run(Call { method, request }).await;
                 let Some(failed) = attempts.ended(&answer) else {
                     return credit::when_it_ends(&attempts.retry.budget, answer);
                 };
@@ -97,7 +96,7 @@ impl Pattern for Retry {
                 drop(answer);
                 sleep(wait).await;
             }
-        }
+        })
     }
 }
 
@@ -166,8 +165,7 @@ impl Attempts {
     }
 
     /// The head of the next attempt.
-    fn next(&mut self, parts: &Parts) -> Parts {
-        let mut parts = parts.clone();
+    fn next(&mut self, mut parts: Parts) -> Parts {
         if self.made > 0 {
             parts.headers.insert(PREVIOUS, self.made.into());
         }
@@ -181,8 +179,8 @@ impl Attempts {
     /// How the attempt failed; none if it worked, or was answered with a message: an answer that
     /// has begun stands, however it ends.
     fn ended(&mut self, reply: &Reply) -> Option<Failed> {
-        let outcome = Outcome::of(reply);
         let code = code_of(reply).filter(|code| *code != Code::Ok)?;
+        let outcome = Outcome::of(reply);
         self.last = reply.extensions().get().copied();
         Some(Failed {
             code,

@@ -1,16 +1,17 @@
 //! Trace context, request id and criticality: in at the server, on to the next hop at the client.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use seam::Ids;
 use tracing::Instrument;
 
-use super::{Call, Pattern, Reply, Rest, unlike_others};
+use super::{Answering, Call, Pattern, Rest, unlike_others};
 use crate::context::Context;
 use crate::criticality::{self, Criticality};
 use crate::peer::Peer;
-use crate::policy::{Method, Policies};
+use crate::policy::Method;
 use crate::span::Spans;
 use crate::trace::TraceContext;
 
@@ -22,27 +23,20 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone)]
 pub(crate) struct ServerTrace {
     pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) policies: Policies,
 }
 
 impl Pattern for ServerTrace {
-    fn around<R: Rest>(
-        self,
-        mut call: Call,
-        rest: R,
-    ) -> impl Future<Output = Reply> + Send + 'static {
-        // The first of its stack to ask: for all below it.
-        let method = self.policies.pin(&mut call);
-        let context = self.taken_up(call.headers(), &method);
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let context = self.taken_up(call.request.headers(), &call.method);
         let span = tracing::info_span!(
             "rpc",
-            method = call.uri().path(),
+            method = call.request.uri().path(),
             trace_id = context.trace_id(),
-            request_id = context.request_id(),
-            caller = call.extensions().get().and_then(Peer::name),
+            request_id = &*context.request_id(),
+            caller = call.request.extensions().get().and_then(Peer::name),
         );
         let work = span.in_scope(|| context.enter(|| rest.run(call)));
-        context.scope(work).instrument(span)
+        Box::pin(context.scope(work).instrument(span))
     }
 }
 
@@ -84,7 +78,6 @@ fn is_plain(id: &str) -> bool {
 #[derive(Clone)]
 pub(crate) struct ClientTrace {
     pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) policies: Policies,
     /// Whether anybody wants to see what the peer is told.
     pub(crate) spans: Spans,
 }
@@ -95,29 +88,33 @@ pub(crate) struct ClientTrace {
 pub(crate) struct Told(pub(crate) TraceContext);
 
 impl Pattern for ClientTrace {
-    fn around<R: Rest>(
-        self,
-        mut call: Call,
-        rest: R,
-    ) -> impl Future<Output = Reply> + Send + 'static {
+    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> Answering {
         let context = Context::current();
-        let trace = self.told(&context, call.headers_mut());
+        let trace = self.told(&context, call.request.headers_mut());
+        // A peer that is told the trace knows a request without a name by it.
+        let known = trace
+            .as_ref()
+            .is_some_and(|told| told.is_of(context.trace()));
         let wanted = trace.filter(|trace| self.spans.are_wanted() && trace.is_sampled());
         if let Some(trace) = wanted {
-            call.extensions_mut().insert(Told(trace));
+            call.request.extensions_mut().insert(Told(trace));
         }
         let state = context.trace().state().cloned();
-        set(call.headers_mut(), TRACESTATE, state);
-        let declared = || self.policies.method_of(&call).policy.criticality;
-        let told = context.said_criticality().or_else(declared);
+        set(call.request.headers_mut(), TRACESTATE, state);
+        let declared = call.method.policy.criticality;
+        let told = context.said_criticality().or(declared);
         let told = told.map(Criticality::told);
-        set(call.headers_mut(), criticality::HEADER, told);
+        set(call.request.headers_mut(), criticality::HEADER, told);
+        let name = if known {
+            context.own_request_id().map(Cow::Borrowed)
+        } else {
+            Some(context.request_id())
+        };
+        let name = name.and_then(|name| HeaderValue::from_str(&name).ok());
         set(
-            call.headers_mut(),
+            call.request.headers_mut(),
             REQUEST_ID,
-            HeaderValue::try_from(context.request_id())
-                .ok()
-                .map(unlike_others),
+            name.map(unlike_others),
         );
         rest.run(call)
     }
@@ -131,8 +128,7 @@ impl ClientTrace {
             return Some(trace.under(context.trace()));
         }
         let trace = context.trace().child(&*self.ids);
-        let told = HeaderValue::try_from(trace.traceparent()).ok();
-        set(headers, TRACEPARENT, told.map(unlike_others));
+        set(headers, TRACEPARENT, trace.header().map(unlike_others));
         Some(trace)
     }
 }
@@ -146,6 +142,7 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Reply;
     use super::super::testing::{call, service};
     use super::*;
     use seam::SeededIds;
@@ -164,28 +161,27 @@ mod tests {
         far: &'static str,
     ) -> HeaderMap {
         let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(1));
-        let policies = Policies::read(proto::DESCRIPTORS).unwrap();
         let client = ClientTrace {
             ids: ids.clone(),
-            policies: policies.clone(),
             spans: Spans::default(),
         };
         let hop = service(move |_| {
             let told = service(|call: Call| async move {
                 let mut reply = Reply::new(Body::empty());
-                *reply.headers_mut() = call.headers().clone();
+                *reply.headers_mut() = call.request.headers().clone();
                 reply
             });
             let client = client.clone();
-            async move { client.around(call(far), told).await }
+            async move { client.around(call(far), &told).await }
         });
         let mut call = call(near);
         for (name, value) in headers {
-            call.headers_mut()
+            call.request
+                .headers_mut()
                 .insert(name, HeaderValue::from_static(value));
         }
-        let server = ServerTrace { ids, policies };
-        server.around(call, hop).await.headers().clone()
+        let server = ServerTrace { ids };
+        server.around(call, &hop).await.headers().clone()
     }
 
     #[tokio::test]
@@ -195,7 +191,8 @@ mod tests {
         assert!(traceparent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
         assert_ne!(traceparent, PARENT);
         assert_eq!(told[TRACESTATE], "vendor=1");
-        assert_eq!(told[REQUEST_ID], "4bf92f3577b34da6a3ce929d0e0e4736");
+        // That is its request's name as well: it needs not be told twice.
+        assert!(!told.contains_key(REQUEST_ID));
     }
 
     #[tokio::test]
@@ -234,6 +231,7 @@ mod tests {
             next_hop(&[(REQUEST_ID, "order-7")]).await[REQUEST_ID],
             "order-7"
         );
-        assert_ne!(next_hop(&[(REQUEST_ID, "a b")]).await[REQUEST_ID], "a b");
+        let odd = next_hop(&[(REQUEST_ID, "a b")]).await;
+        assert!(!odd.contains_key(REQUEST_ID));
     }
 }

@@ -219,13 +219,15 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, work: F) {
+        // One type stands for all of a connection's tasks, and is as large as the connection:
+        // unboxed, each call would have that moved about.
+        let mut work = Box::pin(work);
         if self.0.settled.load(Ordering::Acquire) {
             tokio::spawn(work);
             return;
         }
         let steps = Arc::clone(&self.0);
         tokio::spawn(async move {
-            let mut work = pin!(work);
             let told = std::future::poll_fn(|cx| {
                 let polled = work.as_mut().poll(cx);
                 if !steps.settled.load(Ordering::Acquire) {

@@ -385,7 +385,7 @@ async fn all_attempts_of_a_call_are_of_one_trace_also_where_nobody_began_one() {
     let probe = Probe::new(move |text| {
         let context = Context::current();
         let mut seen = noted.lock().unwrap();
-        seen.push((context.trace_id(), context.request_id().to_owned()));
+        seen.push((context.trace_id(), context.request_id().into_owned()));
         let answer = match seen.len() {
             1 | 2 => Err(Status::unavailable("not yet")),
             _ => Ok(text),

@@ -9,9 +9,9 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::super::metrics::code_in;
+use super::super::whole::ending_of;
 use super::super::{Polled, Reply, poll_body};
 use crate::budget::Budget;
-use crate::outcome::code_of;
 
 /// The same answer, which the budget is credited with if it ends well.
 pub(super) fn when_it_ends(budget: &Arc<Budget>, answer: Reply) -> Reply {
@@ -19,7 +19,7 @@ pub(super) fn when_it_ends(budget: &Arc<Budget>, answer: Reply) -> Reply {
     if !budget.is_short() {
         return answer;
     }
-    match code_of(&answer) {
+    match ending_of(&answer) {
         None => answer.map(|body| {
             let budget = Some(Arc::clone(budget));
             Body::new(Credited { body, budget })

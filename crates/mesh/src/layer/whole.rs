@@ -1,0 +1,178 @@
+//! Reads an answer of one message to its end as soon as it begins: whoever stands above then knows
+//! how the call ended, and has no body to watch.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http_body::Body as _;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::ahead::{Ahead, Said};
+use super::metrics::code_in;
+use super::{Answering, Call, Pattern, Reply, Rest};
+use crate::outcome::code_of;
+
+/// The most that is read ahead, in bytes; what is longer is handed on as it comes.
+const LONGEST: usize = 64 * 1024;
+/// A message and its trailers.
+const FRAMES: usize = 2;
+
+/// Waits for the end of what is known to answer with one message.
+#[derive(Clone)]
+pub(crate) struct Whole;
+
+/// On an answer: how it ended, though its body is still to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ended(Code);
+
+impl Pattern for Whole {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let once = call.method.answers_once();
+        let answer = rest.run(call);
+        if !once {
+            return answer;
+        }
+        Box::pin(async move { read(answer.await).await })
+    }
+}
+
+/// Whether an answer was read to its end.
+pub(crate) fn is_whole(answer: &Reply) -> bool {
+    answer.extensions().get::<Ended>().is_some()
+}
+
+/// Whether nothing more of an answer is to come: it was read to its end, or ended with its headers.
+pub(crate) fn is_over(answer: &Reply) -> bool {
+    is_whole(answer) || answer.body().is_end_stream()
+}
+
+/// How an answer ended, if it has.
+pub(crate) fn ending_of(answer: &Reply) -> Option<Code> {
+    let ended = answer.extensions().get();
+    ended.map(|Ended(code)| *code).or_else(|| code_of(answer))
+}
+
+/// The same answer, read to its end.
+pub(crate) async fn read<B>(answer: http::Response<B>) -> Reply
+where
+    B: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static,
+{
+    if answer.body().is_end_stream() {
+        return answer.map(Body::new);
+    }
+    let (mut head, mut body) = answer.into_parts();
+    let (mut said, mut length) = (Vec::with_capacity(FRAMES), 0);
+    let ended = loop {
+        let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        let ended = ending(frame.as_ref());
+        if let Some(Ok(data)) = &frame {
+            length += data.data_ref().map_or(0, Bytes::len);
+        }
+        said.extend(frame);
+        if ended.is_some() || length > LONGEST {
+            break ended;
+        }
+    };
+    if let Some(code) = ended {
+        head.extensions.insert(Ended(code));
+    }
+    let rest = ended.is_none().then_some(body);
+    Reply::from_parts(head, Body::new(Ahead::new(said, rest)))
+}
+
+/// What the end of an answer says, if this is it.
+fn ending(said: Option<&Said>) -> Option<Code> {
+    match said {
+        Some(Ok(frame)) => {
+            let trailers = frame.trailers_ref()?;
+            Some(code_in(trailers).unwrap_or(Code::Unknown))
+        }
+        Some(Err(status)) => Some(status.code()),
+        None => Some(Code::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{call, ending as ending_status, endless, service};
+    use super::super::{reply, trailers};
+    use super::*;
+    use futures::FutureExt;
+    use http_body::Frame;
+    use http_body_util::{BodyExt, StreamBody};
+
+    const UNARY: &str = "/paymesh.trade.v1.TradeService/GetOrder";
+    const STREAM: &str = "/paymesh.trade.v1.TradeService/WatchOrder";
+
+    fn data(length: usize) -> Frame<Bytes> {
+        Frame::data(vec![7; length].into())
+    }
+
+    fn answer(frames: Vec<Result<Frame<Bytes>, Status>>) -> Reply {
+        Reply::new(Body::new(StreamBody::new(futures::stream::iter(frames))))
+    }
+
+    async fn read_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Reply {
+        read(answer(frames)).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_one_message_says_at_once_how_it_ended() {
+        let rest = service(|_| async {
+            let end = trailers(Status::not_found("x"));
+            answer(vec![Ok(data(3)), Ok(end)])
+        });
+        let answer = Whole.around(call(UNARY), &rest).await;
+        assert!(is_whole(&answer) && is_over(&answer));
+        assert_eq!(ending_of(&answer), Some(Code::NotFound));
+        let body = answer.into_body().collect().await.unwrap();
+        let told = Status::from_header_map(body.trailers().unwrap()).unwrap();
+        assert_eq!(told.code(), Code::NotFound);
+        assert_eq!(body.to_bytes().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_or_has_no_end_of_its_own_is_read_as_it_is() {
+        let broken = read_of(vec![Ok(data(1)), Err(Status::unavailable("gone"))]).await;
+        assert_eq!(ending_of(&broken), Some(Code::Unavailable));
+        assert_eq!(ending_status(broken).await.message(), "gone");
+        let endless = read_of(vec![Ok(data(1))]).await;
+        assert_eq!(ending_of(&endless), Some(Code::Unknown));
+        let nameless = read_of(vec![Ok(Frame::trailers(http::HeaderMap::new()))]).await;
+        assert_eq!(ending_of(&nameless), Some(Code::Unknown));
+    }
+
+    #[tokio::test]
+    async fn a_stream_and_what_nobody_knows_are_handed_on_as_they_come() {
+        let rest = service(|_| async { endless(vec![data(1)]) });
+        for path in [STREAM, "/no.Such/Method"] {
+            let answer = Whole.around(call(path), &rest).now_or_never();
+            let answer = answer.unwrap();
+            assert!(!is_over(&answer), "{path}");
+        }
+        let waits = Whole.around(call(UNARY), &rest).now_or_never();
+        assert!(waits.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_long_is_handed_on_before_its_end_and_nothing_of_it_is_lost() {
+        let frames = vec![data(LONGEST), data(1), data(5)];
+        let mut long = read(endless(frames)).now_or_never().unwrap();
+        assert_eq!(ending_of(&long), None);
+        let mut length = 0;
+        while let Some(Some(Ok(frame))) = long.body_mut().frame().now_or_never() {
+            length += frame.data_ref().unwrap().len();
+        }
+        assert_eq!(length, LONGEST + 6);
+        assert!(!http_body::Body::is_end_stream(long.body()));
+    }
+
+    #[tokio::test]
+    async fn what_ended_with_its_headers_is_over_already() {
+        let refused = read(reply(Status::aborted("x"))).await;
+        assert!(is_over(&refused) && !is_whole(&refused));
+        assert_eq!(ending_of(&refused), Some(Code::Aborted));
+    }
+}
