@@ -32,9 +32,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use mesh::LogFormat;
+use mimalloc::MiMalloc;
 
 use crate::error::BenchError;
 use crate::scale::Scale;
+
+/// As in paymesh.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 

@@ -9,6 +9,7 @@ use seam::{Ids, SystemIds};
 use tokio::time::Instant;
 
 use crate::criticality::Criticality;
+use crate::policy::Method;
 use crate::trace::TraceContext;
 
 tokio::task_local! {
@@ -24,6 +25,16 @@ pub struct Context {
     request_id: Option<Arc<str>>,
     /// None: nobody said, and each call it makes has its own method's.
     criticality: Option<Criticality>,
+    /// None: it is no call that is served.
+    served: Option<Arc<Served>>,
+}
+
+/// The call that is being served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) method: Arc<Method>,
+    /// The name its caller has proved to have.
+    pub(crate) caller: Option<String>,
 }
 
 impl Context {
@@ -57,6 +68,7 @@ impl Context {
             trace,
             request_id: None,
             criticality: None,
+            served: None,
         }
     }
 
@@ -79,6 +91,20 @@ impl Context {
     /// The same with less time, never with more.
     pub fn within(self, timeout: Duration) -> Self {
         self.until(Instant::now().checked_add(timeout))
+    }
+
+    /// The same, of a call that is served.
+    pub(crate) fn serving(self, method: &Arc<Method>, caller: Option<&str>) -> Self {
+        let (method, caller) = (Arc::clone(method), caller.map(str::to_owned));
+        Self {
+            served: Some(Arc::new(Served { method, caller })),
+            ..self
+        }
+    }
+
+    /// The call that is being served, if it is one.
+    pub(crate) fn served(&self) -> Option<&Served> {
+        self.served.as_deref()
     }
 
     pub(crate) fn until(self, deadline: Option<Instant>) -> Self {
@@ -150,6 +176,11 @@ impl Context {
     /// When the running call or job must be over, without a copy of the rest.
     pub(crate) fn deadline_at_hand() -> Option<Instant> {
         CURRENT.try_with(|context| context.deadline).ok().flatten()
+    }
+
+    /// Looks at the context of the running call or job, if there is one.
+    pub(crate) fn look<T>(look: impl FnOnce(&Self) -> T) -> Option<T> {
+        CURRENT.try_with(look).ok()
     }
 
     /// The criticality of the running call or job, without a copy of the rest.

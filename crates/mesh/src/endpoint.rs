@@ -108,15 +108,13 @@ impl Endpoint {
     }
 
     /// Notes how long a call took and how it ended; whether that ejected it.
-    pub(crate) fn observe(&self, latency: Duration, outcome: Outcome) -> bool {
-        let now = Instant::now();
+    pub(crate) fn observe(&self, latency: Duration, outcome: Outcome, now: Instant) -> bool {
         self.learn(latency, outcome, now);
         self.breaker.record(now, outcome)
     }
 
     /// The same of a call that was to find out whether it works again.
-    pub(crate) fn observe_probe(&self, latency: Duration, outcome: Outcome) -> bool {
-        let now = Instant::now();
+    pub(crate) fn observe_probe(&self, latency: Duration, outcome: Outcome, now: Instant) -> bool {
         self.learn(latency, outcome, now);
         self.breaker.probed(now, outcome)
     }
@@ -245,8 +243,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_endpoint_that_fails_fast_is_not_loved() {
         let (works, fails) = (endpoint(), endpoint());
-        works.observe(millis(100), Outcome::Ok);
-        fails.observe(millis(1), Outcome::Failure);
+        works.observe(millis(100), Outcome::Ok, Instant::now());
+        fails.observe(millis(1), Outcome::Failure, Instant::now());
         let now = Instant::now();
         assert!(fails.load(now) >= 9 * works.load(now));
     }
@@ -254,12 +252,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_callers_error_and_what_was_never_processed_cost_nothing() {
         let (one, other) = (endpoint(), endpoint());
-        one.observe(millis(40), Outcome::CallerError);
-        other.observe(millis(40), Outcome::Ok);
+        one.observe(millis(40), Outcome::CallerError, Instant::now());
+        other.observe(millis(40), Outcome::Ok, Instant::now());
         let now = Instant::now();
         assert_eq!(one.load(now), other.load(now));
         let before = one.load(now);
-        one.observe(Duration::ZERO, Outcome::NeverProcessed);
+        one.observe(Duration::ZERO, Outcome::NeverProcessed, Instant::now());
         assert_eq!(one.load(now), before);
     }
 
@@ -267,7 +265,7 @@ mod tests {
     async fn a_new_endpoint_gets_its_share_little_by_little() {
         let (old, new) = (endpoint(), endpoint());
         for _ in 0..10 {
-            old.observe(millis(30), Outcome::Ok);
+            old.observe(millis(30), Outcome::Ok, Instant::now());
             tokio::time::advance(SLOW_START / 10).await;
         }
         let now = Instant::now();
@@ -282,13 +280,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn of_whom_nothing_is_known_one_call_finds_out() {
         let endpoint = endpoint();
-        endpoint.observe(millis(200), Outcome::Ok);
+        endpoint.observe(millis(200), Outcome::Ok, Instant::now());
         tokio::time::advance(Duration::from_mins(5)).await;
         let idle = endpoint.load(Instant::now());
         assert!(idle < 200_000 / 100, "{idle}");
         endpoint.enter();
         assert!(endpoint.load(Instant::now()) > 1_000 * idle);
-        endpoint.observe(millis(200), Outcome::Ok);
+        endpoint.observe(millis(200), Outcome::Ok, Instant::now());
         endpoint.leave();
         assert_eq!(endpoint.load(Instant::now()), 200_000);
     }

@@ -24,11 +24,13 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt, Map, ready};
 use http::HeaderValue;
 use http_body::Frame;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -42,6 +44,11 @@ pub(crate) type Request = http::Request<Body>;
 /// reloaded meanwhile.
 pub(crate) struct Call {
     pub(crate) method: Arc<Method>,
+    /// When it came in; where it waited or is tried again, when that was over. The clock is not
+    /// asked more often than the time has gone on.
+    pub(crate) begun: Instant,
+    /// All its time, where it is its own and not what is left of a larger piece of work.
+    pub(crate) untouched: Option<Duration>,
     pub(crate) request: Request,
 }
 
@@ -123,7 +130,13 @@ impl Stack {
     pub(crate) fn new(policies: Policies, layers: impl Rest) -> Self {
         Self(Arc::new(move |request| {
             let method = policies.method(request.uri().path());
-            layers.run(Call { method, request })
+            let begun = Instant::now();
+            layers.run(Call {
+                method,
+                begun,
+                untouched: None,
+                request,
+            })
         }))
     }
 }
@@ -195,6 +208,8 @@ pub(crate) mod testing {
         let request = http::Request::builder().uri(path).body(Body::empty());
         Call {
             method: policies.method(path),
+            begun: Instant::now(),
+            untouched: None,
             request: request.unwrap(),
         }
     }

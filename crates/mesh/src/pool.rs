@@ -126,16 +126,18 @@ impl Pool {
         Arc::downgrade(&self.shared)
     }
 
-    /// A stream of a connection of the best endpoint; waits for one until the deadline.
+    /// A stream of a connection of the best endpoint; waits for one until the deadline. It is
+    /// `now`.
     pub(crate) async fn ticket(
         &self,
         avoid: Option<SocketAddr>,
         deadline: Option<Instant>,
+        now: Instant,
     ) -> Result<Ticket, Refusal> {
         let shared = &self.shared;
         // Who comes does not push past those who wait.
         if shared.queue.len() == 0
-            && let Some(ticket) = shared.pick(avoid)
+            && let Some(ticket) = shared.pick(Wish { avoid, now })
         {
             return Ok(ticket);
         }
@@ -171,10 +173,8 @@ impl Shared {
         self.endpoints.load()
     }
 
-    fn pick(self: &Arc<Self>, avoid: Option<SocketAddr>) -> Option<Ticket> {
+    fn pick(self: &Arc<Self>, wish: Wish) -> Option<Ticket> {
         let endpoints = self.endpoints();
-        let now = Instant::now();
-        let wish = Wish { avoid, now };
         // Others pick too: what had room a moment ago may be full, what was to be probed may be
         // under probe.
         for left in (0..=endpoints.len()).rev() {
@@ -193,7 +193,7 @@ impl Shared {
         let line = endpoint.take()?;
         let gate = endpoint.breaker().allows(wish.now);
         if gate == Gate::Open && !choice.last_resort && !last {
-            line.release();
+            line.release(wish.now);
             self.freed();
             return None;
         }
@@ -211,7 +211,8 @@ impl Shared {
         loop {
             let mut turn = std::pin::pin!(self.queue.turns().notified());
             turn.as_mut().enable();
-            if may_go && let Some(ticket) = self.pick(avoid) {
+            let now = Instant::now();
+            if may_go && let Some(ticket) = self.pick(Wish { avoid, now }) {
                 return Ok(ticket);
             }
             if let Some(trouble) = self.hopeless(since) {

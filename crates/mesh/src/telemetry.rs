@@ -1,6 +1,7 @@
 //! Logs to stderr and metrics to be scraped, each set up once per process.
 
 mod describe;
+mod line;
 
 use std::io::{IsTerminal, stderr};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +10,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::format::Format;
+
+use self::line::Line;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,13 +48,13 @@ pub fn init_logs(format: LogFormat, filter: &str) -> Result<(), TelemetryError> 
     let human = format == LogFormat::Human || (format == LogFormat::Auto && terminal);
     // The error of a second call is dropped on purpose: the first one stands.
     let _ = if human {
-        logs.with_ansi(colours).with_target(false).try_init()
+        let logs = logs.with_ansi(colours).with_target(false);
+        let line = |format: Format| Line::human(format.with_ansi(colours));
+        logs.map_event_format(line).try_init()
     } else {
-        logs.json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init()
+        let logs = logs.json().flatten_event(true).with_current_span(true);
+        let logs = logs.with_span_list(false);
+        logs.map_event_format(Line::json).try_init()
     };
     Ok(())
 }

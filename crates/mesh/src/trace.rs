@@ -42,10 +42,10 @@ impl TraceContext {
     /// Reads a `traceparent`; none when it is malformed.
     pub fn parse(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.split('-');
-        let version: u8 = hex(parts.next()?, 2)?.try_into().ok()?;
-        let trace_id = hex(parts.next()?, 32)?;
-        let span_id: u64 = hex(parts.next()?, 16)?.try_into().ok()?;
-        let flags: u8 = hex(parts.next()?, 2)?.try_into().ok()?;
+        let version = u8::from_be_bytes(bytes(parts.next()?)?);
+        let trace_id = u128::from_be_bytes(bytes(parts.next()?)?);
+        let span_id = u64::from_be_bytes(bytes(parts.next()?)?);
+        let flags = u8::from_be_bytes(bytes(parts.next()?)?);
         // Later versions may append parts; version 0 has none, and 255 does not exist.
         let known = version != u8::MAX && (version > 0 || parts.next().is_none());
         let valid = known && trace_id != 0 && span_id != 0;
@@ -144,11 +144,14 @@ fn span(ids: &dyn Ids) -> u64 {
     ids.bits().max(1)
 }
 
-fn hex(text: &str, digits: usize) -> Option<u128> {
-    let lower = text
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (lower && text.len() == digits).then(|| u128::from_str_radix(text, 16).ok())?
+/// What so many digits say; they are to be lower case.
+fn bytes<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let upper = digits.bytes().any(|digit| digit.is_ascii_uppercase());
+    hex::decode_to_slice(digits, &mut bytes)
+        .ok()
+        .filter(|()| !upper)?;
+    Some(bytes)
 }
 
 #[cfg(test)]

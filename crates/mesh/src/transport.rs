@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::Either;
@@ -84,19 +85,22 @@ impl Transport {
         let Shared { pool, peer } = &*self.0;
         let Call {
             method,
+            begun,
+            untouched,
             mut request,
         } = call;
+        let mut now = begun;
         let deadline = Context::deadline_at_hand();
         let avoid = request.extensions().get().map(|Avoid(address)| *address);
         let streams = method.kind.ends_with("stream");
         for _ in 0..SENDINGS {
-            let mut ticket = match pool.ticket(avoid, deadline).await {
+            let mut ticket = match pool.ticket(avoid, deadline, now).await {
                 Ok(ticket) => ticket,
                 Err(refusal) => return peer.refused(&refusal),
             };
             ticket.due(deadline);
             peer.address(&mut request, ticket.authority());
-            tell_time(&mut request, deadline);
+            tell_time(&mut request, ticket.left(), untouched);
             match ticket.sender().try_send_request(request).await {
                 Ok(answer) => {
                     return match self.begun(answer, ticket, streams) {
@@ -111,6 +115,7 @@ impl Transport {
                     Some(unsent) => {
                         ticket.record(Outcome::NeverProcessed);
                         request = unsent;
+                        now = Instant::now();
                     }
                     None => return peer.lost(error.error(), ticket),
                 },
@@ -255,10 +260,9 @@ impl Peer {
 }
 
 // What is left of it now: it may have waited, above and for a connection.
-fn tell_time(request: &mut Request, deadline: Option<Instant>) {
-    if let Some(deadline) = deadline {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let told = deadline::written(left);
+fn tell_time(request: &mut Request, left: Option<Duration>, untouched: Option<Duration>) {
+    if let Some(left) = left {
+        let told = deadline::told(left, untouched);
         request.headers_mut().insert(deadline::HEADER, told);
     }
 }

@@ -87,8 +87,8 @@ impl Bulkhead {
 
 impl Lane {
     /// A place, now or when one is free; none if too many wait already.
-    async fn place(self: Arc<Self>, most: usize, method: &Method) -> Option<Place> {
-        let permit = self.permit(most, method).await?;
+    async fn place(self: Arc<Self>, most: usize, call: &mut Call) -> Option<Place> {
+        let permit = self.permit(most, call).await?;
         self.taken.increment(1.0);
         Some(Place {
             lane: self,
@@ -96,13 +96,16 @@ impl Lane {
         })
     }
 
-    async fn permit(&self, most: usize, method: &Method) -> Option<OwnedSemaphorePermit> {
+    async fn permit(&self, most: usize, call: &mut Call) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Some(place);
         }
         let _turn = Waiting::begin(&self.waiting, most)?;
-        let _timed = Timed(method, Instant::now());
-        Arc::clone(&self.places).acquire_owned().await.ok()
+        let timed = Timed(&call.method, Instant::now());
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        drop(timed);
+        call.begun = Instant::now();
+        place
     }
 }
 
@@ -150,16 +153,16 @@ impl Drop for Timed<'_> {
 }
 
 impl Pattern for Bulkhead {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
-        let (method, limits) = (Arc::clone(&call.method), self.0.limits);
+    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> Answering {
+        let limits = self.0.limits;
         // One that never ends would keep its place for ever.
-        let Some(lane) = self.lane(&method).filter(|_| !method.endless) else {
+        let Some(lane) = self.lane(&call.method).filter(|_| !call.method.endless) else {
             return rest.run(call);
         };
         let rest = rest.clone();
         Box::pin(async move {
-            let Some(place) = lane.place(limits.waiting, &method).await else {
-                return reply(full(&method, limits));
+            let Some(place) = lane.place(limits.waiting, &mut call).await else {
+                return reply(full(&call.method, limits));
             };
             let answer = rest.run(call).await;
             if is_over(&answer) {

@@ -7,12 +7,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
-use tracing::Span;
 
 use super::whole::is_over;
 use super::{
@@ -29,6 +30,9 @@ pub(crate) const EXPIRED: &str = "mesh_deadlines_expired_total";
 
 // No call lasts longer; also keeps instants far from overflow.
 const LONGEST: Duration = Duration::from_hours(24);
+/// How much of its time a call may lose to look like others; and of how much time at least.
+const ALIKE: Duration = Duration::from_millis(1);
+const WORTH_IT: Duration = Duration::from_millis(100);
 
 /// The caller's side: the least of what the context leaves, and what the request sets or else
 /// the method's policy. Those below find it in the context; the next hop is told what is left when
@@ -37,27 +41,28 @@ const LONGEST: Duration = Duration::from_hours(24);
 pub(crate) struct ClientDeadline;
 
 impl Pattern for ClientDeadline {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> Answering {
         let method = Arc::clone(&call.method);
         let wished = requested(call.request.headers())
             .unwrap_or(method.policy.timeout)
             .min(LONGEST);
         // For all attempts, also where the caller has none: they are of one trace.
-        let context = Context::current().within(wished);
-        let now = Instant::now();
-        let deadline = context.deadline().unwrap_or(now);
+        let own = call.begun.checked_add(wished);
+        let context = Context::current().until(own);
+        call.untouched = (context.deadline() == own).then_some(wished);
+        let deadline = context.deadline().unwrap_or(call.begun);
         let over = Over {
             side: "client",
             method,
         };
-        if deadline <= now {
+        if deadline <= call.begun {
             let message = "the call's time was over before it was sent";
             return at_once(reply(over.expired("unsent", message)));
         }
         let work = context.enter(|| rest.run(call));
-        let work = context.scope(work);
-        Box::pin(async move {
-            let answer = end_at(deadline, work, &over).await;
+        let work = timeout_at(deadline, context.scope(work));
+        let answer = work.map(move |ended| {
+            let answer = in_time(ended, &over);
             if is_over(&answer) {
                 return answer;
             }
@@ -66,7 +71,8 @@ impl Pattern for ClientDeadline {
                     Err(status)
                 }))
             })
-        })
+        });
+        answer.boxed()
     }
 }
 
@@ -81,24 +87,25 @@ impl Pattern for ServerDeadline {
         let timeout = requested(call.request.headers())
             .or(default)
             .map(|timeout| timeout.min(LONGEST));
-        // Taken before anything is awaited: tonic keeps the same deadline, without a reason, and
-        // the earlier one wins.
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let rest = rest.clone();
+        // Counted from its arrival: tonic keeps the same deadline, without a reason, and the
+        // earlier one wins.
+        let deadline = timeout.map(|timeout| call.begun + timeout);
+        let context = Context::current().until(deadline);
+        // Nothing of it is done before it is polled.
+        let work = context.enter(|| rest.run(call));
+        let over = Over {
+            side: "server",
+            method,
+        };
         Box::pin(async move {
-            let over = Over {
-                side: "server",
-                method,
-            };
             // It may have waited for its turn since it arrived.
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 let message = "the call's time was over before it was begun";
                 return reply(over.expired("refused", message));
             }
-            let context = Context::current().until(deadline);
-            let work = context.clone().scope(rest.run(call));
+            let work = context.clone().scope(work);
             let reply = match deadline {
-                Some(deadline) => end_at(deadline, work, &over).await,
+                Some(deadline) => in_time(timeout_at(deadline, work).await, &over),
                 None => work.await,
             };
             if is_over(&reply) {
@@ -107,7 +114,7 @@ impl Pattern for ServerDeadline {
             reply.map(|body| {
                 let body = DeadlineBody::new((body, over), deadline, |status| Ok(trailers(status)));
                 Body::new(DeadlineBody {
-                    within: Some((context, Span::current())),
+                    within: Some(context),
                     ..body
                 })
             })
@@ -115,10 +122,9 @@ impl Pattern for ServerDeadline {
     }
 }
 
-async fn end_at(deadline: Instant, work: impl Future<Output = Reply>, over: &Over) -> Reply {
-    let answer = timeout_at(deadline, work).await;
+fn in_time(ended: Result<Reply, Elapsed>, over: &Over) -> Reply {
     let message = "the call did not end within its time";
-    answer.unwrap_or_else(|_| reply(over.expired("unanswered", message)))
+    ended.unwrap_or_else(|_| reply(over.expired("unanswered", message)))
 }
 
 /// Who tells a call that its time is over.
@@ -149,7 +155,7 @@ struct DeadlineBody {
     body: Option<Body>,
     over: Over,
     timer: Option<Pin<Box<Sleep>>>,
-    within: Option<(Context, Span)>,
+    within: Option<Context>,
     ending: Ending,
 }
 
@@ -180,7 +186,7 @@ impl http_body::Body for DeadlineBody {
             return Poll::Ready(None);
         };
         let frame = match &this.within {
-            Some((context, span)) => span.in_scope(|| context.enter(|| poll_body(body, cx))),
+            Some(context) => context.enter(|| poll_body(body, cx)),
             None => poll_body(body, cx),
         };
         let cut = match &frame {
@@ -228,8 +234,19 @@ pub(crate) fn requested(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
+/// Writes what is `left` for a call. What nobody has used any of is told a millisecond short, and
+/// so alike in all calls: such a header is sent once, and then stands in the connection's table.
+pub(crate) fn told(left: Duration, untouched: Option<Duration>) -> HeaderValue {
+    let alike = untouched.filter(|whole| *whole >= WORTH_IT);
+    let alike = alike.map(|whole| whole.saturating_sub(ALIKE));
+    match alike.filter(|alike| *alike <= left) {
+        Some(alike) => digits(alike),
+        None => unlike_others(digits(left)),
+    }
+}
+
 /// Writes `grpc-timeout`: at most eight digits, rounded down, so that the next hop never has more.
-pub(crate) fn written(left: Duration) -> HeaderValue {
+fn digits(left: Duration) -> HeaderValue {
     const DIGITS: u128 = 100_000_000;
     let (count, unit) = match (left.as_micros(), left.as_millis()) {
         (micros, _) if micros < DIGITS => (micros, b'u'),
@@ -241,7 +258,7 @@ pub(crate) fn written(left: Duration) -> HeaderValue {
     text[..digits.len()].copy_from_slice(digits);
     text[digits.len()] = unit;
     let written = HeaderValue::from_bytes(&text[..=digits.len()]);
-    unlike_others(written.unwrap_or(HeaderValue::from_static("0u")))
+    written.unwrap_or(HeaderValue::from_static("0u"))
 }
 
 #[cfg(test)]
@@ -267,16 +284,35 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_reads_as_it_was_written() {
+    fn a_timeout_reads_as_it_was_digits() {
         for left in ["1u", "99999999u", "100000m", "99999999m", "100000S"] {
             let header = HeaderMap::from_iter([(HEADER, left.parse().unwrap())]);
             let read = requested(&header).unwrap();
-            assert_eq!(written(read), left);
+            assert_eq!(digits(read), left);
         }
         for malformed in ["", "m", "1", "-1m", "+1m", "123456789m", "1x", "1 m"] {
             let value = HeaderValue::from_static(malformed);
             let header = HeaderMap::from_iter([(HEADER, value)]);
             assert_eq!(requested(&header), None, "{malformed}");
+        }
+    }
+
+    #[test]
+    fn time_that_nobody_has_used_is_told_alike_and_never_grows() {
+        let (second, micros) = (Duration::from_secs(1), Duration::from_micros);
+        for left in [second, micros(999_001), micros(999_000)] {
+            let told = told(left, Some(second));
+            assert_eq!(
+                (told.to_str().unwrap(), told.is_sensitive()),
+                ("999000u", false)
+            );
+        }
+        // A retry, what is left of a larger piece of work, and what a millisecond is much of.
+        let (left, short) = (micros(998_999), micros(99_000));
+        for (left, whole) in [(left, Some(second)), (left, None), (short, Some(short))] {
+            let told = told(left, whole);
+            assert!(told.is_sensitive());
+            assert_eq!(told, digits(left));
         }
     }
 
@@ -292,7 +328,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_request_may_ask_for_more_than_the_policy_but_not_than_the_context() {
         let told = service(|_| async {
-            let told = written(Context::current().remaining().unwrap());
+            let told = digits(Context::current().remaining().unwrap());
             Reply::new(Body::empty()).map(|body| body).tap(told)
         });
         let client = ClientDeadline;
@@ -389,7 +425,7 @@ mod tests {
     async fn the_handler_finds_the_deadline_in_its_context() {
         let seen = service(|_| async {
             let left = Context::current().remaining().unwrap();
-            Reply::new(Body::empty()).tap(written(left))
+            Reply::new(Body::empty()).tap(digits(left))
         });
         let server = ServerDeadline;
         let reply = server.around(with_timeout("/x/Y", "250m"), &seen).await;
@@ -401,7 +437,7 @@ mod tests {
         let stream = service(|_| async {
             let frames = futures::stream::poll_fn(|_| {
                 let left = Context::current().remaining().unwrap();
-                let frame = Frame::data(written(left).as_bytes().to_vec().into());
+                let frame = Frame::data(digits(left).as_bytes().to_vec().into());
                 Poll::Ready(Some(Ok::<_, Status>(frame)))
             });
             let frames = futures::StreamExt::take(frames, 1);
@@ -425,11 +461,11 @@ mod tests {
         #[test]
         fn what_is_written_is_never_more_than_what_is_left(seconds in 0u64..90_000_000, nanos in 0u32..1_000_000_000) {
             let left = Duration::new(seconds, nanos);
-            let read = read(written(left).as_bytes()).unwrap();
+            let read = read(digits(left).as_bytes()).unwrap();
             // A time that has grown would be none.
             let lost = left.checked_sub(read).unwrap();
             prop_assert!(lost <= left / 99_999 || lost < Duration::from_micros(1), "{lost:?}");
-            let next = requested(&HeaderMap::from_iter([(HEADER, written(read))]));
+            let next = requested(&HeaderMap::from_iter([(HEADER, digits(read))]));
             prop_assert_eq!(next, Some(read));
         }
 

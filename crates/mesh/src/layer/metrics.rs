@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::HeaderMap;
 use metrics::{Counter, Histogram};
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use tracing::{debug, warn};
 use super::load_shed::ShedMeters;
 use super::retry::{PREVIOUS, Served};
 use super::trace::Told;
-use super::whole::ending_of;
+use super::whole::{Ended, ending_of};
 use super::{Answering, Call, Pattern, Polled, Reply, Rest, poll_body};
 use crate::context::Context as CallContext;
 use crate::peer::Peer;
@@ -146,20 +147,20 @@ impl Pattern for Metrics {
     fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
         let spans = self.spans.as_ref();
         let open = spans.and_then(|spans| Open::new(spans, &call));
-        let mut record = Record::start(self.names, Arc::clone(&call.method), open);
+        let mut record = Record::start(self.names, &call, open);
         if self.names.of == Of::Tried {
             record.due = CallContext::deadline_at_hand();
         }
         let work = rest.run(call);
-        Box::pin(async move {
-            let reply = work.await;
+        let answer = work.map(move |reply| {
             record.answered(&reply);
-            if let Some(code) = ending_of(&reply) {
-                record.end(code);
+            if let Some(Ended { code, at }) = ending_of(&reply) {
+                record.end(code, at);
                 return reply;
             }
             reply.map(|body| Body::new(Observed { body, record }))
-        })
+        });
+        answer.boxed()
     }
 }
 
@@ -181,12 +182,12 @@ struct Record {
 }
 
 impl Record {
-    fn start(names: &'static Names, method: Arc<Method>, open: Option<Box<Open>>) -> Self {
-        names.meters(&method).started.increment(1);
+    fn start(names: &'static Names, call: &Call, open: Option<Box<Open>>) -> Self {
+        names.meters(&call.method).started.increment(1);
         Self {
             names,
-            method,
-            started: Instant::now(),
+            method: Arc::clone(&call.method),
+            started: call.begun,
             ended: false,
             due: None,
             open,
@@ -199,11 +200,11 @@ impl Record {
         }
     }
 
-    fn end(&mut self, code: Code) {
+    fn end(&mut self, code: Code, at: Instant) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let took = self.started.elapsed();
+        let took = at.saturating_duration_since(self.started);
         self.names.count(&self.method, code);
         self.names.meters(&self.method).seconds.record(took);
         if let Some(open) = self.open.take() {
@@ -228,12 +229,17 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let late = self.due.is_some_and(|due| due <= Instant::now());
-        self.end(if late {
+        if self.ended {
+            return;
+        }
+        let now = Instant::now();
+        let late = self.due.is_some_and(|due| due <= now);
+        let code = if late {
             Code::DeadlineExceeded
         } else {
             Code::Cancelled
-        });
+        };
+        self.end(code, now);
     }
 }
 
@@ -299,11 +305,11 @@ impl http_body::Body for Observed {
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(code) = frame.trailers_ref().and_then(code_in) {
-                    self.record.end(code);
+                    self.record.end(code, Instant::now());
                 }
             }
-            Poll::Ready(Some(Err(status))) => self.record.end(status.code()),
-            Poll::Ready(None) => self.record.end(Code::Unknown),
+            Poll::Ready(Some(Err(status))) => self.record.end(status.code(), Instant::now()),
+            Poll::Ready(None) => self.record.end(Code::Unknown, Instant::now()),
             Poll::Pending => {}
         }
         frame

@@ -18,7 +18,7 @@ pub(crate) const LONGEST: usize = 64 * 1024;
 /// A body that can be said more than once, one attempt after the other.
 pub(crate) enum Replay {
     /// All of it was here when it was wanted, as one message is.
-    Here(Vec<Bytes>),
+    Here(Bytes),
     Coming(Arc<Mutex<Shared>>),
 }
 
@@ -52,11 +52,7 @@ impl Replay {
     /// The body from its beginning; one given out before is not to go on.
     pub(crate) fn body(&self) -> Body {
         match self {
-            // It ends with its last frame: one that is asked whether more is to come needs another.
-            Self::Here(kept) => {
-                let said = kept.iter().map(|data| Ok(Frame::data(data.clone())));
-                Body::new(Ahead::<Body>::new(said.collect(), None))
-            }
+            Self::Here(kept) => Body::new(Once(Some(kept.clone()).filter(|kept| !kept.is_empty()))),
             Self::Coming(shared) => {
                 let mut turn = lock(shared);
                 turn.attempt += 1;
@@ -80,8 +76,25 @@ impl Replay {
     }
 }
 
+/// A body of one frame, which it ends with: one that has to be asked whether more is to come costs
+/// another frame on the wire.
+struct Once(Option<Bytes>);
+
+impl http_body::Body for Once {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled {
+        Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 /// What a body has to say, if it says all of it at once and it is not too long; else the body.
-fn read_now(mut body: Body) -> Result<Vec<Bytes>, Body> {
+fn read_now(mut body: Body) -> Result<Bytes, Body> {
     // Nobody is to be woken: whoever takes the rest asks for it again.
     let mut cx = Context::from_waker(Waker::noop());
     let (mut said, mut length) = (Vec::<Said>::new(), 0);
@@ -104,12 +117,23 @@ fn read_now(mut body: Body) -> Result<Vec<Bytes>, Body> {
     };
     if ended {
         let kept = said.into_iter().flatten().map(Frame::into_data);
-        return Ok(kept.flatten().collect());
+        return Ok(joined(kept.flatten()));
     }
     if said.is_empty() {
         return Err(body);
     }
     Err(Body::new(Ahead::new(said, Some(body))))
+}
+
+fn joined(mut pieces: impl Iterator<Item = Bytes>) -> Bytes {
+    match (pieces.next(), pieces.next()) {
+        (None, _) => Bytes::new(),
+        (Some(only), None) => only,
+        (Some(first), Some(second)) => {
+            let pieces = [first, second].into_iter().chain(pieces);
+            pieces.flatten().collect()
+        }
+    }
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

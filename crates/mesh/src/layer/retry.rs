@@ -48,7 +48,9 @@ pub(crate) struct Avoid(pub(crate) SocketAddr);
 
 /// Sends a call again when that is safe and promises something.
 #[derive(Clone)]
-pub(crate) struct Retry {
+pub(crate) struct Retry(Arc<Shared>);
+
+struct Shared {
     /// The destination's: clones of a client draw from the same one.
     budget: Arc<Budget>,
     ids: Arc<dyn Ids>,
@@ -57,12 +59,12 @@ pub(crate) struct Retry {
 impl Retry {
     pub(crate) fn new(policies: Policies, ids: Arc<dyn Ids>) -> Self {
         let budget = Arc::new(Budget::new(move || policies.throttling()));
-        Self { budget, ids }
+        Self(Arc::new(Shared { budget, ids }))
     }
 
     /// What is left for retries.
     pub(crate) fn budget(&self) -> &Arc<Budget> {
-        &self.budget
+        &self.0.budget
     }
 }
 
@@ -73,7 +75,12 @@ impl Pattern for Retry {
         }
         let (retry, rest) = (self.clone(), rest.clone());
         Box::pin(async move {
-            let Call { method, request } = call;
+            let Call {
+                method,
+                mut begun,
+                untouched,
+                request,
+            } = call;
             let (mut head, body) = request.into_parts();
             let mut attempts = Attempts::new(retry, Arc::clone(&method), &head);
             let replay = Replay::new(body);
@@ -83,9 +90,15 @@ impl Pattern for Retry {
                 let next = attempts.next(std::mem::replace(&mut head, kept));
                 let request = Request::from_parts(next, replay.body());
                 let method = Arc::clone(&method);
-                let answer = rest.run(Call { method, request }).await;
+                let call = Call {
+                    method,
+                    begun,
+                    untouched,
+                    request,
+                };
+                let answer = rest.run(call).await;
                 let Some(failed) = attempts.ended(&answer) else {
-                    return credit::when_it_ends(&attempts.retry.budget, answer);
+                    return credit::when_it_ends(attempts.retry.budget(), answer);
                 };
                 let then = attempts.then(&failed, replay.is_whole());
                 attempts.count(&failed, &then);
@@ -95,6 +108,7 @@ impl Pattern for Retry {
                 // Nobody wants it, and it may hold a stream.
                 drop(answer);
                 sleep(wait).await;
+                begun = Instant::now();
             }
         })
     }
@@ -201,7 +215,7 @@ impl Attempts {
         }
         // Every failure takes its token, also one that nothing follows. What reached no handler
         // cost the destination nothing, and its attempts are few.
-        let affordable = failed.never_processed || self.retry.budget.failed(Instant::now());
+        let affordable = failed.never_processed || self.retry.budget().failed(Instant::now());
         let repeatable = failed.never_processed || policy.idempotent;
         let why = match () {
             () if stopped => "stopped",
@@ -240,7 +254,7 @@ impl Attempts {
 
     fn wait(&self, failed: &Failed) -> Duration {
         let backoff = || {
-            let jitter = self.retry.ids.permille();
+            let jitter = self.retry.0.ids.permille();
             self.method.policy.retry.backoff(self.waits, jitter)
         };
         match failed.pushback {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use seam::Ids;
-use tracing::Instrument;
 
 use super::{Answering, Call, Pattern, Rest, unlike_others};
 use crate::context::Context;
@@ -27,16 +26,11 @@ pub(crate) struct ServerTrace {
 
 impl Pattern for ServerTrace {
     fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        let caller = call.request.extensions().get().and_then(Peer::name);
         let context = self.taken_up(call.request.headers(), &call.method);
-        let span = tracing::info_span!(
-            "rpc",
-            method = call.request.uri().path(),
-            trace_id = context.trace_id(),
-            request_id = &*context.request_id(),
-            caller = call.request.extensions().get().and_then(Peer::name),
-        );
-        let work = span.in_scope(|| context.enter(|| rest.run(call)));
-        Box::pin(context.scope(work).instrument(span))
+        let context = context.serving(&call.method, caller);
+        let work = context.enter(|| rest.run(call));
+        Box::pin(context.scope(work))
     }
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use http_body::Body as _;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -23,9 +24,12 @@ const FRAMES: usize = 2;
 #[derive(Clone)]
 pub(crate) struct Whole;
 
-/// On an answer: how it ended, though its body is still to be taken.
+/// On an answer: how and when it ended, though its body is still to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ended(Code);
+pub(crate) struct Ended {
+    pub(crate) code: Code,
+    pub(crate) at: Instant,
+}
 
 impl Pattern for Whole {
     fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
@@ -48,10 +52,14 @@ pub(crate) fn is_over(answer: &Reply) -> bool {
     is_whole(answer) || answer.body().is_end_stream()
 }
 
-/// How an answer ended, if it has.
-pub(crate) fn ending_of(answer: &Reply) -> Option<Code> {
-    let ended = answer.extensions().get();
-    ended.map(|Ended(code)| *code).or_else(|| code_of(answer))
+/// How an answer ended, if it has: one that ended with its headers did so now.
+pub(crate) fn ending_of(answer: &Reply) -> Option<Ended> {
+    let ended = answer.extensions().get().copied();
+    ended.or_else(|| {
+        let code = code_of(answer)?;
+        let at = Instant::now();
+        Some(Ended { code, at })
+    })
 }
 
 /// The same answer, read to its end.
@@ -76,7 +84,8 @@ where
         }
     };
     if let Some(code) = ended {
-        head.extensions.insert(Ended(code));
+        let at = Instant::now();
+        head.extensions.insert(Ended { code, at });
     }
     let rest = ended.is_none().then_some(body);
     Reply::from_parts(head, Body::new(Ahead::new(said, rest)))
@@ -106,6 +115,10 @@ mod tests {
     const UNARY: &str = "/paymesh.trade.v1.TradeService/GetOrder";
     const STREAM: &str = "/paymesh.trade.v1.TradeService/WatchOrder";
 
+    fn code(answer: &Reply) -> Option<Code> {
+        ending_of(answer).map(|ended| ended.code)
+    }
+
     fn data(length: usize) -> Frame<Bytes> {
         Frame::data(vec![7; length].into())
     }
@@ -126,7 +139,7 @@ mod tests {
         });
         let answer = Whole.around(call(UNARY), &rest).await;
         assert!(is_whole(&answer) && is_over(&answer));
-        assert_eq!(ending_of(&answer), Some(Code::NotFound));
+        assert_eq!(code(&answer), Some(Code::NotFound));
         let body = answer.into_body().collect().await.unwrap();
         let told = Status::from_header_map(body.trailers().unwrap()).unwrap();
         assert_eq!(told.code(), Code::NotFound);
@@ -136,12 +149,12 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_breaks_off_or_has_no_end_of_its_own_is_read_as_it_is() {
         let broken = read_of(vec![Ok(data(1)), Err(Status::unavailable("gone"))]).await;
-        assert_eq!(ending_of(&broken), Some(Code::Unavailable));
+        assert_eq!(code(&broken), Some(Code::Unavailable));
         assert_eq!(ending_status(broken).await.message(), "gone");
         let endless = read_of(vec![Ok(data(1))]).await;
-        assert_eq!(ending_of(&endless), Some(Code::Unknown));
+        assert_eq!(code(&endless), Some(Code::Unknown));
         let nameless = read_of(vec![Ok(Frame::trailers(http::HeaderMap::new()))]).await;
-        assert_eq!(ending_of(&nameless), Some(Code::Unknown));
+        assert_eq!(code(&nameless), Some(Code::Unknown));
     }
 
     #[tokio::test]
@@ -160,7 +173,7 @@ mod tests {
     async fn what_is_long_is_handed_on_before_its_end_and_nothing_of_it_is_lost() {
         let frames = vec![data(LONGEST), data(1), data(5)];
         let mut long = read(endless(frames)).now_or_never().unwrap();
-        assert_eq!(ending_of(&long), None);
+        assert_eq!(code(&long), None);
         let mut length = 0;
         while let Some(Some(Ok(frame))) = long.body_mut().frame().now_or_never() {
             length += frame.data_ref().unwrap().len();
@@ -173,6 +186,6 @@ mod tests {
     async fn what_ended_with_its_headers_is_over_already() {
         let refused = read(reply(Status::aborted("x"))).await;
         assert!(is_over(&refused) && !is_whole(&refused));
-        assert_eq!(ending_of(&refused), Some(Code::Aborted));
+        assert_eq!(code(&refused), Some(Code::Aborted));
     }
 }

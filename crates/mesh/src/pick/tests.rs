@@ -126,7 +126,7 @@ fn of_two_the_one_with_less_to_do_is_picked() {
         let found = calls.map(|calls| Found { room: true, gate: Gate::Closed, avoided: false, calls });
         let (endpoints, _) = endpoints(&found, &lines, Instant::now());
         for (endpoint, micros) in endpoints.iter().zip(micros) {
-            endpoint.observe(Duration::from_micros(micros), Outcome::Ok);
+            endpoint.observe(Duration::from_micros(micros), Outcome::Ok, Instant::now());
         }
         let now = Instant::now() + SLOW_START;
         let wish = Wish { avoid: None, now };
@@ -142,7 +142,7 @@ fn a_load_never_falls_with_what_there_is_to_do() {
     proptest!(|(micros in 1u64..60_000_000, calls in 0u8..50)| {
         let start = Instant::now();
         let endpoint = Endpoint::new(([10, 0, 0, 1], 1).into(), start);
-        endpoint.observe(Duration::from_micros(micros), Outcome::Ok);
+        endpoint.observe(Duration::from_micros(micros), Outcome::Ok, Instant::now());
         let now = Instant::now();
         let mut last = endpoint.load(now);
         for _ in 0..calls {
@@ -153,7 +153,7 @@ fn a_load_never_falls_with_what_there_is_to_do() {
         }
         // A longer one counts at once.
         if micros >= 15_000 {
-            endpoint.observe(Duration::from_micros(2 * micros), Outcome::Ok);
+            endpoint.observe(Duration::from_micros(2 * micros), Outcome::Ok, Instant::now());
             prop_assert!(endpoint.load(now) >= last);
         }
     });

@@ -100,8 +100,8 @@ impl Line {
     }
 
     /// Gives a stream back.
-    pub(crate) fn release(&self) {
-        let millis = self.opened.elapsed().as_millis();
+    pub(crate) fn release(&self, now: Instant) {
+        let millis = now.saturating_duration_since(self.opened).as_millis();
         self.idle_at.store(
             usize::try_from(millis).unwrap_or(usize::MAX),
             Ordering::Release,

@@ -84,18 +84,18 @@ async fn who_comes_second_to_a_probe_goes_elsewhere() {
         endpoint.add(line().await, Instant::now());
     }
     for _ in 0..5 {
-        ejected.observe(SECOND, Outcome::Failure);
+        ejected.observe(SECOND, Outcome::Failure, Instant::now());
     }
     sleep(SECOND).await;
     let now = Instant::now();
     let wish = Wish { avoid: None, now };
     let choice = choose(shared.pick, &*shared.ids, &endpoints, wish).unwrap();
     assert!(Arc::ptr_eq(choice.endpoint, ejected) && !choice.last_resort);
-    let probe = shared.pick(None).unwrap();
+    let probe = shared.pick(wish).unwrap();
     assert_eq!(probe.address(), ejected.address());
     assert!(shared.take(choice, wish, false).is_none());
     assert_eq!(ejected.lines()[0].used(), 1, "its stream was given back");
-    let second = shared.pick(None).unwrap();
+    let second = shared.pick(wish).unwrap();
     assert_eq!(second.address(), works.address());
     // Whoever has tried them all needs no more than a stream.
     assert!(shared.take(choice, wish, true).is_some());
@@ -118,7 +118,7 @@ async fn a_connection_that_ends_is_replaced_at_once_whatever_became_of_another()
         }
     });
     let pool = pool(&address, &net);
-    let held = pool.ticket(None, None).await.unwrap();
+    let held = pool.ticket(None, None, Instant::now()).await.unwrap();
     net.refuses(true);
     sleep(Duration::from_mins(2)).await;
     let tried = net.dials();
@@ -162,7 +162,7 @@ async fn a_quiet_stream_that_is_given_up_does_not_make_its_peer_slow() {
     let endpoint = Arc::clone(&pool.shared.endpoints()[0]);
     endpoint.add(line().await, Instant::now());
     for (streams, slow) in [(true, false), (false, true)] {
-        let ticket = pool.ticket(None, None).await.unwrap();
+        let ticket = pool.ticket(None, None, Instant::now()).await.unwrap();
         let silent = futures::stream::pending::<Result<http_body::Frame<Bytes>, Status>>();
         let body = http_body_util::StreamBody::new(silent);
         let held = ticket::Held::new((body, std::convert::identity::<Status>), ticket, streams);

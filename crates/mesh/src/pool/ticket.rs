@@ -33,6 +33,8 @@ pub(crate) struct Ticket {
     deadline: Option<Instant>,
     /// How long it took, once that is known; a stream's length says nothing about its peer.
     latency: Option<Duration>,
+    /// When it ended.
+    ended: Option<Instant>,
     /// How it failed, for people.
     failed: Option<String>,
     /// Its peer has answered, with a stream: how long that is silent says nothing about the peer.
@@ -64,6 +66,7 @@ impl Ticket {
             picked: now,
             deadline: None,
             latency: None,
+            ended: None,
             failed: None,
             streams: false,
             probe: picked == Picked::Probe,
@@ -74,6 +77,12 @@ impl Ticket {
     /// Ends unanswered at that time, the call counts as failed.
     pub(crate) fn due(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
+    }
+
+    /// How much time there was for it when it was picked.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let deadline = self.deadline?;
+        Some(deadline.saturating_duration_since(self.picked))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -101,7 +110,10 @@ impl Ticket {
     /// Notes how the call ended, once.
     pub(crate) fn record(&mut self, outcome: Outcome) {
         if !std::mem::replace(&mut self.recorded, true) {
-            let latency = self.latency.unwrap_or_else(|| self.picked.elapsed());
+            let now = Instant::now();
+            self.ended = Some(now);
+            let whole = now.saturating_duration_since(self.picked);
+            let latency = self.latency.unwrap_or(whole);
             if outcome == Outcome::Failure {
                 let what = self.failed.take();
                 let what = what.unwrap_or_else(|| "ended without a status".to_owned());
@@ -109,9 +121,9 @@ impl Ticket {
                     .note_failure(format!("{what}, after {latency:.1?}"));
             }
             let ejected = if self.probe {
-                self.endpoint.observe_probe(latency, outcome)
+                self.endpoint.observe_probe(latency, outcome, now)
             } else {
-                self.endpoint.observe(latency, outcome)
+                self.endpoint.observe(latency, outcome, now)
             };
             self.shared.judged(outcome, (self.probe, ejected));
         }
@@ -142,7 +154,7 @@ impl Drop for Ticket {
             self.abandoned();
         }
         self.endpoint.leave();
-        self.line.release();
+        self.line.release(self.ended.unwrap_or_else(Instant::now));
         self.shared.freed();
     }
 }

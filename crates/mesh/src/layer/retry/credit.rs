@@ -24,8 +24,8 @@ pub(super) fn when_it_ends(budget: &Arc<Budget>, answer: Reply) -> Reply {
             let budget = Some(Arc::clone(budget));
             Body::new(Credited { body, budget })
         }),
-        Some(code) => {
-            credit(budget, code);
+        Some(ended) => {
+            credit(budget, ended.code);
             answer
         }
     }
