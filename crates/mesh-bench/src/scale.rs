@@ -27,7 +27,7 @@ impl Scale {
         repetitions: 5,
         cold: Duration::from_millis(500),
         warm: Duration::from_millis(750),
-        pairs: 20,
+        pairs: 60,
         calls: 30_000,
         before: 3_000,
         counted: 20,

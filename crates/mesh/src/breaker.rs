@@ -3,6 +3,7 @@
 
 mod view;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,11 @@ pub(crate) enum Gate {
 
 /// One endpoint's breaker. What nobody records (a call given up by its caller) counts for nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Breaker(Mutex<State>);
+pub(crate) struct Breaker {
+    state: Mutex<State>,
+    /// Whether it is not closed: nearly never, and asked without a lock.
+    tripped: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -61,6 +66,9 @@ impl Breaker {
     /// Whether a call may be sent now. Who is told `Probe` is the only one until its outcome is
     /// recorded: ask for an endpoint that is about to be used, not for one that is looked at.
     pub(crate) fn allows(&self, now: Instant) -> Gate {
+        if !self.is_tripped() {
+            return Gate::Closed;
+        }
         let mut state = self.lock();
         let gate = state.phase.gate(now);
         if let (Gate::Probe, Some(length)) = (gate, state.phase.length()) {
@@ -72,7 +80,14 @@ impl Breaker {
 
     /// What `allows` would say, without taking the probe.
     pub(crate) fn gate(&self, now: Instant) -> Gate {
+        if !self.is_tripped() {
+            return Gate::Closed;
+        }
         self.lock().phase.gate(now)
+    }
+
+    fn is_tripped(&self) -> bool {
+        self.tripped.load(Ordering::Acquire)
     }
 
     /// Notes how a call ended that was no probe; whether that ejected the endpoint.
@@ -82,16 +97,23 @@ impl Breaker {
         if !matches!(state.phase, Phase::Closed) {
             return false;
         }
-        state.ended(now, outcome)
+        self.ended(&mut state, now, outcome)
     }
 
     /// Notes how a probe ended; whether the endpoint stays ejected because of it.
     pub(crate) fn probed(&self, now: Instant, outcome: Outcome) -> bool {
-        self.lock().ended(now, outcome)
+        self.ended(&mut self.lock(), now, outcome)
+    }
+
+    fn ended(&self, state: &mut State, now: Instant, outcome: Outcome) -> bool {
+        let ejected = state.ended(now, outcome);
+        let tripped = !matches!(state.phase, Phase::Closed);
+        self.tripped.store(tripped, Ordering::Release);
+        ejected
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

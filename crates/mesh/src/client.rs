@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::layer::deadline::ClientDeadline;
 use crate::layer::metrics::{ATTEMPT, CLIENT, Metrics};
 use crate::layer::retry::Retry;
 use crate::layer::trace::ClientTrace;
-use crate::layer::{Answered, Around, Reply, Request, Stack};
+use crate::layer::{Answered, Around, Request, Response, Stack};
 use crate::pick::Pick;
 use crate::policy::Policies;
 use crate::span::{SpanKind, Spans};
@@ -174,15 +175,32 @@ impl fmt::Debug for Client {
 }
 
 impl Service<Request> for Client {
-    type Response = Reply;
+    type Response = Response;
     type Error = Infallible;
-    type Future = Answered;
+    type Future = UnderWay;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.stack.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        self.stack.call(request)
+        UnderWay(self.stack.call(request))
+    }
+}
+
+/// A call under way; dropped, it is given up.
+pub struct UnderWay(Answered);
+
+impl Future for UnderWay {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl fmt::Debug for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnderWay").finish_non_exhaustive()
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod metrics;
 pub(crate) mod panic_guard;
 pub(crate) mod reason;
 pub(crate) mod replay;
+pub(crate) mod reply;
 pub(crate) mod retry;
 pub(crate) mod trace;
 pub(crate) mod whole;
@@ -27,7 +28,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt, Map, ready};
+use futures::future::{BoxFuture, FutureExt, Map};
 use http::HeaderValue;
 use http_body::Frame;
 use tokio::time::Instant;
@@ -35,10 +36,13 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+pub(crate) use self::reply::Reply;
 use crate::policy::{Method, Policies};
 
 /// A call as it comes in.
 pub(crate) type Request = http::Request<Body>;
+/// An answer as it goes out.
+pub(crate) type Response = http::Response<Body>;
 
 /// A call as it passes through a stack: all layers see the same policy of its method, whatever is
 /// reloaded meanwhile.
@@ -52,17 +56,19 @@ pub(crate) struct Call {
     pub(crate) request: Request,
 }
 
-/// Its answer; failures too are answers, with a `grpc-status`.
-pub(crate) type Reply = http::Response<Body>;
+/// An answer that is on its way.
+pub(crate) trait Answer: Future<Output = Reply> + Send + 'static {}
 
-/// An answer that is on its way. Boxed: an `async` block holds what it awaits twice, before and
-/// while it does, so that a stack of them would double with each layer.
+impl<F: Future<Output = Reply> + Send + 'static> Answer for F {}
+
+/// One whose size is nobody's concern. An `async` block holds what it awaits twice, before and while
+/// it does: a stack of them would double with each layer, and is to be boxed.
 pub(crate) type Answering = BoxFuture<'static, Reply>;
 
 /// The rest of a stack, seen from one of its layers; copies share it.
 pub(crate) trait Rest: Clone + Send + Sync + 'static {
     /// Passes the call on.
-    fn run(&self, call: Call) -> Answering;
+    fn run(&self, call: Call) -> impl Answer + use<Self>;
 }
 
 /// What stands below all layers.
@@ -71,19 +77,17 @@ pub(crate) struct Bottom<S>(pub(crate) S);
 
 impl<S> Rest for Bottom<S>
 where
-    S: Service<Request, Response = Reply, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    fn run(&self, call: Call) -> Answering {
-        let answer = self
-            .0
+    fn run(&self, call: Call) -> impl Answer + use<S> {
+        self.0
             .clone()
             .call(call.request)
             .map(|result| match result {
-                Ok(reply) => reply,
+                Ok(response) => response.into(),
                 Err(never) => match never {},
-            });
-        answer.boxed()
+            })
     }
 }
 
@@ -91,7 +95,7 @@ where
 pub(crate) trait Pattern: Send + Sync + 'static {
     /// Does its work before, around and after `rest.run(call)`. A server's layers run the rest
     /// before they await anything, so that its deadline counts from the call's arrival.
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering;
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<Self, R>;
 }
 
 /// Makes a pattern a tower layer.
@@ -114,7 +118,7 @@ pub(crate) struct Wrapped<P, S> {
 }
 
 impl<P: Pattern, S: Rest> Rest for Arc<Wrapped<P, S>> {
-    fn run(&self, call: Call) -> Answering {
+    fn run(&self, call: Call) -> impl Answer + use<P, S> {
         self.pattern.around(call, &self.rest)
     }
 }
@@ -124,25 +128,26 @@ impl<P: Pattern, S: Rest> Rest for Arc<Wrapped<P, S>> {
 pub(crate) struct Stack(Arc<dyn Fn(Request) -> Answering + Send + Sync>);
 
 /// What a service of tower's gives for an answer that is always one.
-pub(crate) type Answered = Map<Answering, fn(Reply) -> Result<Reply, Infallible>>;
+pub(crate) type Answered = Map<Answering, fn(Reply) -> Result<Response, Infallible>>;
 
 impl Stack {
     pub(crate) fn new(policies: Policies, layers: impl Rest) -> Self {
         Self(Arc::new(move |request| {
             let method = policies.method(request.uri().path());
             let begun = Instant::now();
-            layers.run(Call {
+            let call = Call {
                 method,
                 begun,
                 untouched: None,
                 request,
-            })
+            };
+            layers.run(call).boxed()
         }))
     }
 }
 
 impl Service<Request> for Stack {
-    type Response = Reply;
+    type Response = Response;
     type Error = Infallible;
     type Future = Answered;
 
@@ -151,18 +156,13 @@ impl Service<Request> for Stack {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        (self.0)(request).map(Ok)
+        (self.0)(request).map(|reply| Ok(reply.into_response()))
     }
-}
-
-/// An answer that is here already.
-pub(crate) fn at_once(reply: Reply) -> Answering {
-    Box::pin(ready(reply))
 }
 
 /// An answer without a body.
 pub(crate) fn reply(status: impl Into<Status>) -> Reply {
-    status.into().into_http()
+    status.into().into_http().into()
 }
 
 /// The end of an answer that had begun, as a server writes it.
@@ -231,8 +231,8 @@ pub(crate) mod testing {
         F: Fn(Call) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Reply> + Send + 'static,
     {
-        fn run(&self, call: Call) -> Answering {
-            (self.0)(call).boxed()
+        fn run(&self, call: Call) -> impl Answer + use<F, A> {
+            (self.0)(call)
         }
     }
 
@@ -274,7 +274,7 @@ mod tests {
     }
 
     impl Pattern for Copied {
-        fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+        fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
             rest.run(call)
         }
     }

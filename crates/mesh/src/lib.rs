@@ -36,7 +36,7 @@ pub mod trace;
 mod transport;
 pub mod web;
 
-pub use client::{Client, ClientSettings, TargetError};
+pub use client::{Client, ClientSettings, TargetError, UnderWay};
 pub use context::Context;
 pub use criticality::Criticality;
 pub use directory::Directory;

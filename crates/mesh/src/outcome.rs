@@ -9,8 +9,7 @@ use crate::layer::Reply;
 /// Where a server says when to try again, in milliseconds; a negative number: not at all.
 pub(crate) const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// What an answer says about the peer. On a reply's extensions it is what the transport knows,
-/// which no header can say: headers may be those of a peer's peer.
+/// What an answer says about the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It did what it was asked.
@@ -26,8 +25,10 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// Of an answer by its headers; none while its body goes on.
     pub(crate) fn of(reply: &Reply) -> Option<Self> {
-        let known = reply.extensions().get::<Self>().copied();
-        known.or_else(|| code_of(reply).map(|code| Self::told(code, reply.headers())))
+        reply
+            .known()
+            .outcome
+            .or_else(|| code_of(reply).map(|code| Self::told(code, reply.headers())))
     }
 
     /// Of an answer that has ended, by its trailers; without a status nobody knows.
@@ -44,7 +45,7 @@ impl Outcome {
 
     /// Marks an answer as one of the transport's own, made before anything was processed.
     pub(crate) fn mark(self, mut reply: Reply) -> Reply {
-        reply.extensions_mut().insert(self);
+        reply.known_mut().outcome = Some(self);
         reply
     }
 
@@ -165,9 +166,9 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_grpc_has_a_code_too() {
         for (status, code) in [(503, Code::Unavailable), (404, Code::Unimplemented)] {
-            let mut answer = Reply::new(Body::empty());
+            let mut answer = http::Response::new(Body::empty());
             *answer.status_mut() = StatusCode::from_u16(status).unwrap();
-            assert_eq!(code_of(&answer), Some(code));
+            assert_eq!(code_of(&answer.into()), Some(code));
         }
     }
 }

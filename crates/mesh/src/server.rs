@@ -33,7 +33,7 @@ use crate::layer::panic_guard::PanicGuard;
 use crate::layer::reason::Reason;
 use crate::layer::trace::ServerTrace;
 use crate::layer::whole::Whole;
-use crate::layer::{Around, Bottom, Reply, Request, Stack};
+use crate::layer::{Around, Bottom, Request, Response, Stack};
 use crate::lifecycle::Lifecycle;
 use crate::policy::Policies;
 use crate::span::{SpanKind, Spans};
@@ -149,7 +149,7 @@ impl Server {
     )]
     pub fn add<S>(mut self, service: S) -> Self
     where
-        S: Service<Request, Response = Reply, Error = Infallible>
+        S: Service<Request, Response = Response, Error = Infallible>
             + NamedService
             + Clone
             + Send

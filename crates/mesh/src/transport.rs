@@ -24,9 +24,9 @@ use crate::context::Context;
 use crate::discover::Target;
 use crate::error::{DOMAIN, ErrorKind, Fault, TARGET, reason_for};
 use crate::layer::deadline;
-use crate::layer::retry::{Avoid, Crowded, Served};
+use crate::layer::retry::Avoid;
 use crate::layer::whole;
-use crate::layer::{Answering, Call, Reply, Request, Rest, reply};
+use crate::layer::{Answer, Call, Reply, Request, Rest, reply};
 use crate::outcome::{Outcome, code_of};
 use crate::pool::connection::protocol_error;
 use crate::pool::ticket::{Held, Ticket};
@@ -103,12 +103,15 @@ impl Transport {
             tell_time(&mut request, ticket.left(), untouched);
             match ticket.sender().try_send_request(request).await {
                 Ok(answer) => {
-                    return match self.begun(answer, ticket, streams) {
-                        Either::Right(over) => over,
+                    let served = Some(ticket.address());
+                    let mut answer = match self.begun(answer, ticket, streams) {
+                        Either::Right(over) => return over,
                         // Whoever stands above then need not watch it.
                         Either::Left(answer) if method.answers_once() => whole::read(answer).await,
-                        Either::Left(answer) => answer.map(Body::new),
+                        Either::Left(answer) => answer.map(Body::new).into(),
                     };
+                    answer.known_mut().served = served;
+                    return answer;
                 }
                 Err(mut error) => match error.take_message() {
                     // The connection ended before it was sent.
@@ -128,37 +131,44 @@ impl Transport {
     /// An answer that goes on, or one that is over with its headers.
     fn begun(
         &self,
-        answer: http::Response<Incoming>,
+        mut answer: http::Response<Incoming>,
         mut ticket: Ticket,
         streams: bool,
-    ) -> Either<http::Response<impl Answer>, Reply> {
-        let (peer, address) = (&self.0.peer, ticket.address());
-        let (head, body) = answer.into_parts();
-        let mut answer = peer.understood(Reply::from_parts(head, Body::empty()), address);
-        answer.extensions_mut().insert(Served(address));
-        let over = http_body::Body::is_end_stream(&body);
-        let outcome = Outcome::of(&answer).or(over.then_some(Outcome::Failure));
-        if let Some(outcome) = outcome {
-            told(&answer, &mut ticket, outcome);
+    ) -> Either<http::Response<impl AnswerBody>, Reply> {
+        let address = ticket.address();
+        let over = http_body::Body::is_end_stream(answer.body());
+        let plain = answer.status() == StatusCode::OK
+            && !answer.headers().contains_key(Status::GRPC_STATUS);
+        if over || !plain {
+            let (head, body) = answer.into_parts();
+            let reply = Reply::from_parts(head, Body::empty());
+            let mut reply = self.0.peer.understood(reply, address);
+            reply.known_mut().served = Some(address);
+            let outcome = Outcome::of(&reply).unwrap_or(Outcome::Failure);
+            told(&reply, &mut ticket, outcome);
             // What follows an error is not for us: a page for people, or nothing.
             if over || outcome != Outcome::Ok {
-                return Either::Right(answer);
+                return Either::Right(reply);
             }
+            answer = http::Response::from_parts(reply.into_parts().0, body);
         }
         let shared = Arc::clone(&self.0);
         // A peer's own errors come as trailers; an error of the body is the connection's.
         let told = move |error| Status::from(shared.peer.lost_during(&error, address).0);
-        Either::Left(answer.map(|_| Held::new((body, told), ticket, streams)))
+        Either::Left(answer.map(|body| Held::new((body, told), ticket, streams)))
     }
 }
 
 /// The body of an answer.
-trait Answer: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static {}
+trait AnswerBody: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static {}
 
-impl<B> Answer for B where B: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static {}
+impl<B> AnswerBody for B where
+    B: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static
+{
+}
 
 impl Rest for Transport {
-    fn run(&self, call: Call) -> Answering {
+    fn run(&self, call: Call) -> impl Answer + use<> {
         Box::pin(self.clone().send(call))
     }
 }
@@ -200,7 +210,7 @@ impl Peer {
         ticket.because("the connection was lost");
         ticket.record(outcome);
         let mut answer = outcome.mark(reply(fault));
-        answer.extensions_mut().insert(Served(ticket.address()));
+        answer.known_mut().served = Some(ticket.address());
         answer
     }
 
@@ -238,7 +248,7 @@ impl Peer {
                 let what = "too many calls wait for a connection";
                 let fault = self.fault("QUEUE_FULL", what, None);
                 let mut answer = Outcome::NeverProcessed.mark(reply(fault));
-                answer.extensions_mut().insert(Crowded);
+                answer.known_mut().crowded = true;
                 answer
             }
             Refusal::Unreachable(trouble) => {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::Frame;
+use smallvec::{IntoIter, SmallVec};
 use tonic::Status;
 
 use super::Polled;
@@ -12,15 +13,18 @@ use super::Polled;
 /// What a body says in one go, or the error it breaks off with.
 pub(crate) type Said = Result<Frame<Bytes>, Status>;
 
+/// What was read ahead: mostly a message and its trailers.
+pub(crate) type Frames = SmallVec<[Said; 2]>;
+
 /// Says what was read ahead, then the rest.
 pub(crate) struct Ahead<B> {
-    said: std::vec::IntoIter<Said>,
+    said: IntoIter<[Said; 2]>,
     rest: Option<B>,
 }
 
 impl<B> Ahead<B> {
     /// `rest`: none if that was all.
-    pub(crate) fn new(said: Vec<Said>, rest: Option<B>) -> Self {
+    pub(crate) fn new(said: Frames, rest: Option<B>) -> Self {
         let said = said.into_iter();
         Self { said, rest }
     }

@@ -2,14 +2,16 @@
 //! proved by certificates; without TLS nobody is asked.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::Arc;
 
+use futures::future::Either;
 use prost_reflect::DescriptorPool;
 use thiserror::Error;
 use tracing::warn;
 
 use super::load_shed::is_exempt;
-use super::{Answering, Call, Pattern, Rest, at_once, reply};
+use super::{Answer, Call, Pattern, Rest, reply};
 use crate::error::{ErrorKind, Fault};
 use crate::peer::Peer;
 use crate::policy::{Policies, UNKNOWN};
@@ -127,10 +129,10 @@ impl Authorise {
 }
 
 impl Pattern for Authorise {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         match self.0.as_ref().and_then(|shared| shared.refusal(&call)) {
-            Some(fault) => at_once(reply(fault)),
-            None => rest.run(call),
+            Some(fault) => Either::Left(ready(reply(fault))),
+            None => Either::Right(rest.run(call)),
         }
     }
 }

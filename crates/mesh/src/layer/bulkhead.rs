@@ -7,14 +7,15 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::Either;
 use metrics::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::whole::is_over;
-use super::{Answering, Call, Pattern, Polled, Rest, poll_body, reply};
+use super::{Answer, Call, Pattern, Polled, Reply, Rest, poll_body, reply};
 use crate::error::{ErrorKind, Fault};
 use crate::policy::{Method, Policies};
 
@@ -55,7 +56,7 @@ struct Shared {
 
 /// The places of one method.
 struct Lane {
-    places: Arc<Semaphore>,
+    places: Semaphore,
     waiting: AtomicUsize,
     taken: Gauge,
 }
@@ -70,9 +71,7 @@ impl Bulkhead {
         let lane = self.0.lanes.get(method.place)?;
         let made = || {
             Arc::new(Lane {
-                places: Arc::new(Semaphore::new(
-                    self.0.limits.at_once.min(Semaphore::MAX_PERMITS),
-                )),
+                places: Semaphore::new(self.0.limits.at_once.min(Semaphore::MAX_PERMITS)),
                 waiting: AtomicUsize::new(0),
                 taken: metrics::gauge!(
                     IN_FLIGHT,
@@ -86,38 +85,46 @@ impl Bulkhead {
 }
 
 impl Lane {
-    /// A place, now or when one is free; none if too many wait already.
-    async fn place(self: Arc<Self>, most: usize, call: &mut Call) -> Option<Place> {
-        let permit = self.permit(most, call).await?;
-        self.taken.increment(1.0);
-        Some(Place {
-            lane: self,
-            _permit: permit,
-        })
+    /// A place, if one is free.
+    fn place_now(self: Arc<Self>) -> Option<Place> {
+        // It is given back when the answer has ended.
+        self.places.try_acquire().ok()?.forget();
+        Some(Place::of(self))
     }
 
-    async fn permit(&self, most: usize, call: &mut Call) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Some(place);
-        }
-        let _turn = Waiting::begin(&self.waiting, most)?;
+    /// A place when one is free; none if too many wait already.
+    async fn place(self: Arc<Self>, most: usize, call: &mut Call) -> Option<Place> {
+        let turn = Waiting::begin(&self.waiting, most)?;
         let timed = Timed(&call.method, Instant::now());
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        drop(timed);
+        self.places.acquire().await.ok()?.forget();
+        drop((turn, timed));
         call.begun = Instant::now();
-        place
+        Some(Place::of(self))
     }
 }
 
 /// A place, given back when dropped.
-struct Place {
-    lane: Arc<Lane>,
-    _permit: OwnedSemaphorePermit,
+struct Place(Arc<Lane>);
+
+impl Place {
+    fn of(lane: Arc<Lane>) -> Self {
+        lane.taken.increment(1.0);
+        Self(lane)
+    }
+
+    /// The answer, which holds the place until it ends.
+    fn until_end_of(self, answer: Reply) -> Reply {
+        if answer.is_over() {
+            return answer;
+        }
+        answer.map(|body| Body::new(Held(Some((body, self)))))
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.lane.taken.decrement(1.0);
+        self.0.taken.decrement(1.0);
+        self.0.places.add_permits(1);
     }
 }
 
@@ -153,23 +160,23 @@ impl Drop for Timed<'_> {
 }
 
 impl Pattern for Bulkhead {
-    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> Answering {
-        let limits = self.0.limits;
+    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> impl Answer + use<R> {
         // One that never ends would keep its place for ever.
         let Some(lane) = self.lane(&call.method).filter(|_| !call.method.endless) else {
-            return rest.run(call);
+            return Either::Left(rest.run(call).left_future());
         };
-        let rest = rest.clone();
-        Box::pin(async move {
-            let Some(place) = lane.place(limits.waiting, &mut call).await else {
-                return reply(full(&call.method, limits));
-            };
-            let answer = rest.run(call).await;
-            if is_over(&answer) {
-                return answer;
+        if let Some(place) = lane.clone().place_now() {
+            let answer = rest.run(call).map(|answer| place.until_end_of(answer));
+            return Either::Left(answer.right_future());
+        }
+        let (limits, rest) = (self.0.limits, rest.clone());
+        let answer = Box::pin(async move {
+            match lane.place(limits.waiting, &mut call).await {
+                Some(place) => place.until_end_of(rest.run(call).await),
+                None => reply(full(&call.method, limits)),
             }
-            answer.map(|body| Body::new(Held(Some((body, place)))))
-        })
+        });
+        Either::Right(answer)
     }
 }
 

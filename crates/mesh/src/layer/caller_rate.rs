@@ -2,12 +2,14 @@
 //! be, without TLS who it says it is, and else where it calls from.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::future::Either;
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
@@ -18,7 +20,7 @@ use http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 
 use super::load_shed::{Shed, is_exempt, refused};
-use super::{Answering, Call, Pattern, Reply, Rest, at_once};
+use super::{Answer, Call, Pattern, Reply, Rest};
 use crate::context::Context;
 use crate::error::{ErrorKind, Fault};
 use crate::peer::Peer;
@@ -106,10 +108,10 @@ impl Rate {
 }
 
 impl Pattern for CallerRate {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         match self.0.as_ref().and_then(|shared| shared.refusal(&call)) {
-            Some(refusal) => at_once(refusal),
-            None => rest.run(call),
+            Some(refusal) => Either::Left(ready(refusal)),
+            None => Either::Right(rest.run(call)),
         }
     }
 }

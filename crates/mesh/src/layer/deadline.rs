@@ -1,6 +1,7 @@
 //! Every call has a deadline: a client's call ends at it, a server's work too, and what is
 //! left of it is told to the next hop.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use futures::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use tokio::time::error::Elapsed;
@@ -15,10 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::whole::is_over;
 use super::{
-    Answering, Call, Pattern, Polled, Reply, Rest, at_once, poll_body, reply, trailers,
-    unlike_others,
+    Answer, Call, Pattern, Polled, Reply, Rest, poll_body, reply, trailers, unlike_others,
 };
 use crate::context::Context;
 use crate::error::{ErrorKind, Fault};
@@ -41,7 +41,7 @@ const WORTH_IT: Duration = Duration::from_millis(100);
 pub(crate) struct ClientDeadline;
 
 impl Pattern for ClientDeadline {
-    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> impl Answer + use<R> {
         let method = Arc::clone(&call.method);
         let wished = requested(call.request.headers())
             .unwrap_or(method.policy.timeout)
@@ -57,13 +57,13 @@ impl Pattern for ClientDeadline {
         };
         if deadline <= call.begun {
             let message = "the call's time was over before it was sent";
-            return at_once(reply(over.expired("unsent", message)));
+            return Either::Left(ready(reply(over.expired("unsent", message))));
         }
         let work = context.enter(|| rest.run(call));
         let work = timeout_at(deadline, context.scope(work));
         let answer = work.map(move |ended| {
             let answer = in_time(ended, &over);
-            if is_over(&answer) {
+            if answer.is_over() {
                 return answer;
             }
             answer.map(|body| {
@@ -72,7 +72,7 @@ impl Pattern for ClientDeadline {
                 }))
             })
         });
-        answer.boxed()
+        Either::Right(answer)
     }
 }
 
@@ -81,7 +81,7 @@ impl Pattern for ClientDeadline {
 pub(crate) struct ServerDeadline;
 
 impl Pattern for ServerDeadline {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let method = Arc::clone(&call.method);
         let default = (!method.endless).then_some(method.policy.timeout);
         let timeout = requested(call.request.headers())
@@ -108,7 +108,7 @@ impl Pattern for ServerDeadline {
                 Some(deadline) => in_time(timeout_at(deadline, work).await, &over),
                 None => work.await,
             };
-            if is_over(&reply) {
+            if reply.is_over() {
                 return reply;
             }
             reply.map(|body| {
@@ -219,17 +219,20 @@ fn is_late(timer: Option<&Pin<Box<Sleep>>>) -> bool {
 
 /// Reads `grpc-timeout`; a malformed one counts as none.
 pub(crate) fn requested(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(HEADER)?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let plain = digits.len() <= 8 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let count: u64 = digits.parse().ok().filter(|_| plain)?;
+    let (unit, digits) = headers.get(HEADER)?.as_bytes().split_last()?;
+    let plain = (1..=8).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    if !plain {
+        return None;
+    }
+    let digits = digits.iter().map(|digit| u64::from(digit - b'0'));
+    let count = digits.fold(0, |count, digit| count * 10 + digit);
     match unit {
-        "H" => Some(Duration::from_secs(count * 3600)),
-        "M" => Some(Duration::from_secs(count * 60)),
-        "S" => Some(Duration::from_secs(count)),
-        "m" => Some(Duration::from_millis(count)),
-        "u" => Some(Duration::from_micros(count)),
-        "n" => Some(Duration::from_nanos(count)),
+        b'H' => Some(Duration::from_secs(count * 3600)),
+        b'M' => Some(Duration::from_secs(count * 60)),
+        b'S' => Some(Duration::from_secs(count)),
+        b'm' => Some(Duration::from_millis(count)),
+        b'u' => Some(Duration::from_micros(count)),
+        b'n' => Some(Duration::from_nanos(count)),
         _ => None,
     }
 }
@@ -445,7 +448,7 @@ mod tests {
         });
         let server = ServerDeadline;
         let reply = server.around(with_timeout("/x/Y", "250m"), &stream).await;
-        let body = http_body_util::BodyExt::collect(reply.into_body())
+        let body = http_body_util::BodyExt::collect(reply.into_parts().1)
             .await
             .unwrap();
         assert_eq!(&body.to_bytes()[..], b"250000u");

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::Either;
 use seam::Ids;
 use tokio::time::sleep;
 use tonic::{Code, Status};
@@ -12,7 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use tracing::warn;
 
 use super::load_shed::is_exempt;
-use super::{Answering, Call, Pattern, Reply, Rest, reply};
+use super::{Answer, Call, Pattern, Reply, Rest, reply};
 use crate::error::DOMAIN;
 use crate::policy::{Method, Policies};
 
@@ -106,13 +107,13 @@ impl Shared {
 }
 
 impl Pattern for Inject {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let drawn = self.0.as_ref().map(|shared| shared.drawn(&call));
         let Some(drawn) = drawn.filter(|drawn| !drawn.is_empty()) else {
-            return rest.run(call);
+            return Either::Left(rest.run(call));
         };
         let rest = rest.clone();
-        Box::pin(async move {
+        let answer = Box::pin(async move {
             for rule in drawn {
                 if !rule.delay.is_zero() {
                     sleep(rule.delay).await;
@@ -122,7 +123,8 @@ impl Pattern for Inject {
                 }
             }
             rest.run(call).await
-        })
+        });
+        Either::Right(answer)
     }
 }
 

@@ -11,8 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::whole::is_whole;
-use super::{Answering, Call, Pattern, Polled, Rest, poll_body, reply, trailers};
+use super::{Answer, Call, Pattern, Polled, Rest, poll_body, reply, trailers};
 use crate::error::{ErrorKind, Fault};
 
 /// Counts calls until their answers end.
@@ -61,7 +60,7 @@ impl Drop for Guard {
 }
 
 impl Pattern for InFlight {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let guard = self.enter();
         let endless = call.method.endless;
         let work = rest.run(call);
@@ -72,13 +71,13 @@ impl Pattern for InFlight {
                 () = guard.0.abort.cancelled() => return reply(ended()),
             };
             // One that ended with its headers is over.
-            if http_body::Body::is_end_stream(answer.body()) {
+            if !answer.is_whole() && answer.is_over() {
                 return answer;
             }
             let Shared { stop, abort, .. } = &*guard.0;
             let end = if endless { stop } else { abort }.clone();
             // What is here already needs not be ended: it only is to be taken.
-            let end = (!is_whole(&answer)).then(|| end.cancelled_owned().boxed());
+            let end = (!answer.is_whole()).then(|| end.cancelled_owned().boxed());
             answer.map(|body| {
                 let open = Some((body, guard));
                 Body::new(Held { open, end })

@@ -14,7 +14,6 @@ use tokio::time::{Instant, timeout};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::whole::is_over;
 use super::{Polled, Reply, poll_body};
 use crate::criticality::Criticality;
 
@@ -229,7 +228,7 @@ impl Place {
 
     /// The answer, which holds the place until it ends.
     pub(crate) fn until_end_of(self, answer: Reply) -> Reply {
-        if self.0.is_none() || is_over(&answer) {
+        if self.0.is_none() || answer.is_over() {
             return answer;
         }
         answer.map(|body| Body::new(Held(Some((body, self)))))

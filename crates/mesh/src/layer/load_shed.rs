@@ -1,17 +1,19 @@
 //! At the server's limit the least important calls are refused, at once and cheaply, and told
 //! when to come back. Health is exempt; calls that mostly wait have a limit of their own.
 
+use std::future::ready;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use metrics::Counter;
 use tonic::body::Body;
 
 use super::limit::{Entry, Limit, Limits, Place, Queue, View};
 use super::metrics::SERVER;
-use super::{Answering, Call, Pattern, Reply, Rest, at_once, reply};
+use super::{Answer, Call, Pattern, Reply, Rest, reply};
 use crate::context::Context;
 use crate::criticality::{Criticality, KINDS};
 use crate::error::{ErrorKind, Fault};
@@ -75,22 +77,23 @@ impl Shared {
 }
 
 impl Pattern for LoadShed {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let shared = Arc::clone(&self.0);
         let method = Arc::clone(&call.method);
         let criticality = Context::criticality_at_hand();
         let entry = shared.enter(&method, criticality);
         if matches!(entry, Entry::Full) {
-            return at_once(shared.refuse(&method, criticality));
+            return Either::Left(ready(shared.refuse(&method, criticality)));
         }
         // What waits has its deadline from here on.
         let work = rest.run(call);
-        Box::pin(async move {
+        let answer = Box::pin(async move {
             match entry.place().await {
                 Some(place) => place.until_end_of(work.await),
                 None => shared.refuse(&method, criticality),
             }
-        })
+        });
+        Either::Right(answer)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{Answering, Call, Pattern, Polled, Rest, poll_body};
+use super::{Answer, Call, Pattern, Polled, Rest, poll_body};
 use crate::error::{ErrorKind, Fault};
 
 /// The longest message a server takes, in bytes.
@@ -18,7 +18,7 @@ pub(crate) const LONGEST: u64 = 1024 * 1024;
 pub(crate) struct MessageCap;
 
 impl Pattern for MessageCap {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let request = call.request.map(|body| {
             let scan = Scan::default();
             Body::new(Capped { body, scan })

@@ -16,10 +16,10 @@ use tonic::{Code, Status};
 use tracing::{debug, warn};
 
 use super::load_shed::ShedMeters;
-use super::retry::{PREVIOUS, Served};
+use super::reply::Ended;
+use super::retry::PREVIOUS;
 use super::trace::Told;
-use super::whole::{Ended, ending_of};
-use super::{Answering, Call, Pattern, Polled, Reply, Rest, poll_body};
+use super::{Answer, Call, Pattern, Polled, Reply, Rest, poll_body};
 use crate::context::Context as CallContext;
 use crate::peer::Peer;
 use crate::policy::Method;
@@ -144,7 +144,7 @@ impl Names {
 }
 
 impl Pattern for Metrics {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let spans = self.spans.as_ref();
         let open = spans.and_then(|spans| Open::new(spans, &call));
         let mut record = Record::start(self.names, &call, open);
@@ -152,15 +152,14 @@ impl Pattern for Metrics {
             record.due = CallContext::deadline_at_hand();
         }
         let work = rest.run(call);
-        let answer = work.map(move |reply| {
+        work.map(move |reply| {
             record.answered(&reply);
-            if let Some(Ended { code, at }) = ending_of(&reply) {
+            if let Some(Ended { code, at }) = reply.ending() {
                 record.end(code, at);
                 return reply;
             }
             reply.map(|body| Body::new(Observed { body, record }))
-        });
-        answer.boxed()
+        })
     }
 }
 
@@ -195,8 +194,8 @@ impl Record {
     }
 
     fn answered(&mut self, reply: &Reply) {
-        if let (Some(open), Some(Served(address))) = (&mut self.open, reply.extensions().get()) {
-            open.span.peer = Some(*address);
+        if let (Some(open), Some(address)) = (&mut self.open, reply.known().served) {
+            open.span.peer = Some(address);
         }
     }
 

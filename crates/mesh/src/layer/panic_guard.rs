@@ -12,8 +12,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tracing::error;
 
-use super::whole::is_whole;
-use super::{Answering, Call, Pattern, Polled, Rest, poll_body, reply, trailers};
+use super::{Answer, Call, Pattern, Polled, Rest, poll_body, reply, trailers};
 use crate::error::{ErrorKind, Fault};
 use crate::policy::Method;
 
@@ -25,14 +24,14 @@ pub(crate) const PANICS: &str = "mesh_panics_total";
 pub(crate) struct PanicGuard;
 
 impl Pattern for PanicGuard {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let method = Arc::clone(&call.method);
         let rest = rest.clone();
         Box::pin(async move {
             // Asserted: what a panicking handler leaves half done is its own and goes with it.
             let work = AssertUnwindSafe(async move { rest.run(call).await });
             match work.catch_unwind().await {
-                Ok(reply) if is_whole(&reply) => reply,
+                Ok(reply) if reply.is_whole() => reply,
                 Ok(reply) => reply.map(|body| {
                     Body::new(Guarded {
                         body: Some(body),

@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use tonic::Status;
 
-use super::{Answering, Call, Pattern, Reply, Rest};
+use super::{Answer, Call, Pattern, Reply, Rest};
 use crate::error::with_reason;
 
 /// Completes errors without details.
@@ -12,8 +12,8 @@ use crate::error::with_reason;
 pub(crate) struct Reason;
 
 impl Pattern for Reason {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
-        rest.run(call).map(completed).boxed()
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
+        rest.run(call).map(completed)
     }
 }
 

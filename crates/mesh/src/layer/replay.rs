@@ -6,10 +6,11 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::Frame;
+use smallvec::smallvec;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::ahead::{Ahead, Said};
+use super::ahead::Ahead;
 use super::{Polled, poll_body};
 
 /// The most that is kept of one body, in bytes; a longer one is said once.
@@ -93,47 +94,30 @@ impl http_body::Body for Once {
     }
 }
 
-/// What a body has to say, if it says all of it at once and it is not too long; else the body.
+/// What a body has to say, if it says all of it at once, in one piece, and it is not too long; else
+/// the body.
 fn read_now(mut body: Body) -> Result<Bytes, Body> {
     // Nobody is to be woken: whoever takes the rest asks for it again.
     let mut cx = Context::from_waker(Waker::noop());
-    let (mut said, mut length) = (Vec::<Said>::new(), 0);
-    let ended = loop {
-        let Poll::Ready(frame) = poll_body(&mut body, &mut cx) else {
-            break false;
-        };
-        let Some(frame) = frame else { break true };
-        let data = frame
-            .as_ref()
-            .ok()
-            .and_then(Frame::data_ref)
-            .map(Bytes::len);
-        said.push(frame);
-        // Empty ones count too, or they would be read for ever.
-        length += data.unwrap_or(LONGEST) + 1;
-        if length > LONGEST {
-            break false;
-        }
-    };
-    if ended {
-        let kept = said.into_iter().flatten().map(Frame::into_data);
-        return Ok(joined(kept.flatten()));
-    }
-    if said.is_empty() {
+    let Poll::Ready(first) = poll_body(&mut body, &mut cx) else {
         return Err(body);
-    }
-    Err(Body::new(Ahead::new(said, Some(body))))
-}
-
-fn joined(mut pieces: impl Iterator<Item = Bytes>) -> Bytes {
-    match (pieces.next(), pieces.next()) {
-        (None, _) => Bytes::new(),
-        (Some(only), None) => only,
-        (Some(first), Some(second)) => {
-            let pieces = [first, second].into_iter().chain(pieces);
-            pieces.flatten().collect()
-        }
-    }
+    };
+    let Some(first) = first else {
+        return Ok(Bytes::new());
+    };
+    let second = match poll_body(&mut body, &mut cx) {
+        Poll::Pending => None,
+        Poll::Ready(Some(second)) => Some(second),
+        // Nearly always: one message.
+        Poll::Ready(None) => match first {
+            Ok(frame) if frame.data_ref().is_some_and(|data| data.len() <= LONGEST) => {
+                return Ok(frame.into_data().unwrap_or_default());
+            }
+            first => return Err(Body::new(Ahead::<Body>::new(smallvec![first], None))),
+        },
+    };
+    let said = [Some(first), second].into_iter().flatten();
+    Err(Body::new(Ahead::new(said.collect(), Some(body))))
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

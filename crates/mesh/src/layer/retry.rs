@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use futures::future::Either;
 use http::request::Parts;
+use http::{Extensions, HeaderName, HeaderValue, Uri};
 use seam::Ids;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
@@ -16,7 +17,7 @@ use tracing::debug;
 
 use super::metrics::label;
 use super::replay::Replay;
-use super::{Answering, Call, Pattern, Reply, Request, Rest};
+use super::{Answer, Call, Pattern, Reply, Request, Rest};
 use crate::budget::Budget;
 use crate::context::Context;
 use crate::error::retry_after_of;
@@ -33,14 +34,6 @@ const FINAL: &str = "final";
 
 /// Attempts of a call none of which was processed, whatever its policy.
 const UNPROCESSED: u32 = 3;
-
-/// On an answer: the endpoint it came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Served(pub(crate) SocketAddr);
-
-/// On an answer: so many wait already that the call is not to come again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Crowded;
 
 /// On a request: the endpoint that has just failed it, to be picked only if no other is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,25 +62,24 @@ impl Retry {
 }
 
 impl Pattern for Retry {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         if call.method.takes_stream() {
-            return rest.run(call);
+            return Either::Left(rest.run(call));
         }
         let (retry, rest) = (self.clone(), rest.clone());
-        Box::pin(async move {
+        let answer = Box::pin(async move {
             let Call {
                 method,
                 mut begun,
                 untouched,
                 request,
             } = call;
-            let (mut head, body) = request.into_parts();
-            let mut attempts = Attempts::new(retry, Arc::clone(&method), &head);
+            let (head, body) = request.into_parts();
+            let mut attempts = Attempts::new(&retry, &method, &head);
+            let (kept, mut head) = (Kept::of(&head), Some(head));
             let replay = Replay::new(body);
             loop {
-                // The copy is kept: it has no room for what is added to the one that is sent.
-                let kept = head.clone();
-                let next = attempts.next(std::mem::replace(&mut head, kept));
+                let next = attempts.next(head.take().unwrap_or_else(|| kept.parts()));
                 let request = Request::from_parts(next, replay.body());
                 let method = Arc::clone(&method);
                 let call = Call {
@@ -110,7 +102,41 @@ impl Pattern for Retry {
                 sleep(wait).await;
                 begun = Instant::now();
             }
-        })
+        });
+        Either::Right(answer)
+    }
+}
+
+/// A request's head, to be sent once more: as lean as can be, because that is seldom.
+struct Kept {
+    method: http::Method,
+    uri: Uri,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    extensions: Extensions,
+}
+
+impl Kept {
+    fn of(head: &Parts) -> Self {
+        let headers = head.headers.iter();
+        Self {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            extensions: head.extensions.clone(),
+        }
+    }
+
+    fn parts(&self) -> Parts {
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        head.method = self.method.clone();
+        head.uri = self.uri.clone();
+        head.extensions = self.extensions.clone();
+        for (name, value) in &self.headers {
+            head.headers.append(name, value.clone());
+        }
+        head
     }
 }
 
@@ -154,19 +180,20 @@ enum Pushback {
 }
 
 /// One call's attempts.
-struct Attempts {
-    retry: Retry,
-    method: Arc<Method>,
+struct Attempts<'a> {
+    retry: &'a Retry,
+    method: &'a Method,
     deadline: Option<Instant>,
     allowed: Option<MaxAttempts>,
     made: u32,
     /// Waits of our own choosing since the server last chose.
     waits: u32,
-    last: Option<Served>,
+    /// The endpoint of the last one.
+    last: Option<SocketAddr>,
 }
 
-impl Attempts {
-    fn new(retry: Retry, method: Arc<Method>, parts: &Parts) -> Self {
+impl<'a> Attempts<'a> {
+    fn new(retry: &'a Retry, method: &'a Method, parts: &Parts) -> Self {
         Self {
             retry,
             method,
@@ -183,7 +210,7 @@ impl Attempts {
         if self.made > 0 {
             parts.headers.insert(PREVIOUS, self.made.into());
         }
-        if let Some(Served(endpoint)) = self.last.take() {
+        if let Some(endpoint) = self.last.take() {
             parts.extensions.insert(Avoid(endpoint));
         }
         self.made += 1;
@@ -195,11 +222,11 @@ impl Attempts {
     fn ended(&mut self, reply: &Reply) -> Option<Failed> {
         let code = code_of(reply).filter(|code| *code != Code::Ok)?;
         let outcome = Outcome::of(reply);
-        self.last = reply.extensions().get().copied();
+        self.last = reply.known().served;
         Some(Failed {
             code,
             never_processed: outcome == Some(Outcome::NeverProcessed),
-            crowded: reply.extensions().get::<Crowded>().is_some(),
+            crowded: reply.known().crowded,
             pushback: pushback(reply),
         })
     }
@@ -281,7 +308,7 @@ impl Attempts {
         if why == FINAL {
             return;
         }
-        let Method { service, name, .. } = &*self.method;
+        let Method { service, name, .. } = self.method;
         let (attempt, code) = (self.made, label(failed.code));
         debug!(%service, method = %name, attempt, code, then = why, ?wait, "attempt failed");
         metrics::counter!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use seam::Ids;
 
-use super::{Answering, Call, Pattern, Rest, unlike_others};
+use super::{Answer, Call, Pattern, Rest, unlike_others};
 use crate::context::Context;
 use crate::criticality::{self, Criticality};
 use crate::peer::Peer;
@@ -25,12 +25,12 @@ pub(crate) struct ServerTrace {
 }
 
 impl Pattern for ServerTrace {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let caller = call.request.extensions().get().and_then(Peer::name);
         let context = self.taken_up(call.request.headers(), &call.method);
         let context = context.serving(&call.method, caller);
         let work = context.enter(|| rest.run(call));
-        Box::pin(context.scope(work))
+        context.scope(work)
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct ClientTrace {
 pub(crate) struct Told(pub(crate) TraceContext);
 
 impl Pattern for ClientTrace {
-    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, mut call: Call, rest: &R) -> impl Answer + use<R> {
         let context = Context::current();
         let trace = self.told(&context, call.request.headers_mut());
         // A peer that is told the trace knows a request without a name by it.

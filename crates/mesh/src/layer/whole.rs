@@ -5,61 +5,34 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http_body::Body as _;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::ahead::{Ahead, Said};
+use super::ahead::{Ahead, Frames, Said};
 use super::metrics::code_in;
-use super::{Answering, Call, Pattern, Reply, Rest};
-use crate::outcome::code_of;
+use super::reply::Ended;
+use super::{Answer, Call, Pattern, Reply, Rest};
 
 /// The most that is read ahead, in bytes; what is longer is handed on as it comes.
 const LONGEST: usize = 64 * 1024;
-/// A message and its trailers.
-const FRAMES: usize = 2;
 
 /// Waits for the end of what is known to answer with one message.
 #[derive(Clone)]
 pub(crate) struct Whole;
 
-/// On an answer: how and when it ended, though its body is still to be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) code: Code,
-    pub(crate) at: Instant,
-}
-
 impl Pattern for Whole {
-    fn around<R: Rest>(&self, call: Call, rest: &R) -> Answering {
+    fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
         let once = call.method.answers_once();
         let answer = rest.run(call);
-        if !once {
-            return answer;
-        }
-        Box::pin(async move { read(answer.await).await })
+        Box::pin(async move {
+            let answer = answer.await;
+            if once {
+                return read(answer.into_response()).await;
+            }
+            answer
+        })
     }
-}
-
-/// Whether an answer was read to its end.
-pub(crate) fn is_whole(answer: &Reply) -> bool {
-    answer.extensions().get::<Ended>().is_some()
-}
-
-/// Whether nothing more of an answer is to come: it was read to its end, or ended with its headers.
-pub(crate) fn is_over(answer: &Reply) -> bool {
-    is_whole(answer) || answer.body().is_end_stream()
-}
-
-/// How an answer ended, if it has: one that ended with its headers did so now.
-pub(crate) fn ending_of(answer: &Reply) -> Option<Ended> {
-    let ended = answer.extensions().get().copied();
-    ended.or_else(|| {
-        let code = code_of(answer)?;
-        let at = Instant::now();
-        Some(Ended { code, at })
-    })
 }
 
 /// The same answer, read to its end.
@@ -68,10 +41,10 @@ where
     B: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static,
 {
     if answer.body().is_end_stream() {
-        return answer.map(Body::new);
+        return answer.map(Body::new).into();
     }
-    let (mut head, mut body) = answer.into_parts();
-    let (mut said, mut length) = (Vec::with_capacity(FRAMES), 0);
+    let (head, mut body) = answer.into_parts();
+    let (mut said, mut length) = (Frames::new(), 0);
     let ended = loop {
         let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         let ended = ending(frame.as_ref());
@@ -83,12 +56,11 @@ where
             break ended;
         }
     };
-    if let Some(code) = ended {
-        let at = Instant::now();
-        head.extensions.insert(Ended { code, at });
-    }
     let rest = ended.is_none().then_some(body);
-    Reply::from_parts(head, Body::new(Ahead::new(said, rest)))
+    let mut reply = Reply::from_parts(head, Body::new(Ahead::new(said, rest)));
+    let at = Instant::now();
+    reply.known_mut().ended = ended.map(|code| Ended { code, at });
+    reply
 }
 
 /// What the end of an answer says, if this is it.
@@ -116,7 +88,7 @@ mod tests {
     const STREAM: &str = "/paymesh.trade.v1.TradeService/WatchOrder";
 
     fn code(answer: &Reply) -> Option<Code> {
-        ending_of(answer).map(|ended| ended.code)
+        answer.ending().map(|ended| ended.code)
     }
 
     fn data(length: usize) -> Frame<Bytes> {
@@ -128,7 +100,7 @@ mod tests {
     }
 
     async fn read_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Reply {
-        read(answer(frames)).await
+        read(answer(frames).into_response()).await
     }
 
     #[tokio::test]
@@ -138,9 +110,9 @@ mod tests {
             answer(vec![Ok(data(3)), Ok(end)])
         });
         let answer = Whole.around(call(UNARY), &rest).await;
-        assert!(is_whole(&answer) && is_over(&answer));
+        assert!(answer.is_whole() && answer.is_over());
         assert_eq!(code(&answer), Some(Code::NotFound));
-        let body = answer.into_body().collect().await.unwrap();
+        let body = answer.into_parts().1.collect().await.unwrap();
         let told = Status::from_header_map(body.trailers().unwrap()).unwrap();
         assert_eq!(told.code(), Code::NotFound);
         assert_eq!(body.to_bytes().len(), 3);
@@ -163,7 +135,7 @@ mod tests {
         for path in [STREAM, "/no.Such/Method"] {
             let answer = Whole.around(call(path), &rest).now_or_never();
             let answer = answer.unwrap();
-            assert!(!is_over(&answer), "{path}");
+            assert!(!answer.is_over(), "{path}");
         }
         let waits = Whole.around(call(UNARY), &rest).now_or_never();
         assert!(waits.is_none());
@@ -172,20 +144,22 @@ mod tests {
     #[tokio::test]
     async fn what_is_long_is_handed_on_before_its_end_and_nothing_of_it_is_lost() {
         let frames = vec![data(LONGEST), data(1), data(5)];
-        let mut long = read(endless(frames)).now_or_never().unwrap();
+        let mut long = read(endless(frames).into_response())
+            .now_or_never()
+            .unwrap();
         assert_eq!(code(&long), None);
         let mut length = 0;
         while let Some(Some(Ok(frame))) = long.body_mut().frame().now_or_never() {
             length += frame.data_ref().unwrap().len();
         }
         assert_eq!(length, LONGEST + 6);
-        assert!(!http_body::Body::is_end_stream(long.body()));
+        assert!(!long.is_over());
     }
 
     #[tokio::test]
     async fn what_ended_with_its_headers_is_over_already() {
-        let refused = read(reply(Status::aborted("x"))).await;
-        assert!(is_over(&refused) && !is_whole(&refused));
+        let refused = read(reply(Status::aborted("x")).into_response()).await;
+        assert!(refused.is_over() && !refused.is_whole());
         assert_eq!(code(&refused), Some(Code::Aborted));
     }
 }

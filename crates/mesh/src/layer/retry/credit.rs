@@ -9,7 +9,6 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::super::metrics::code_in;
-use super::super::whole::ending_of;
 use super::super::{Polled, Reply, poll_body};
 use crate::budget::Budget;
 
@@ -19,7 +18,7 @@ pub(super) fn when_it_ends(budget: &Arc<Budget>, answer: Reply) -> Reply {
     if !budget.is_short() {
         return answer;
     }
-    match ending_of(&answer) {
+    match answer.ending() {
         None => answer.map(|body| {
             let budget = Some(Arc::clone(budget));
             Body::new(Credited { body, budget })

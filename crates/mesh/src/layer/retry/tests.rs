@@ -160,9 +160,7 @@ async fn an_answer_that_has_begun_stands() {
 async fn each_attempt_is_told_its_number_and_whom_to_avoid() {
     let (rest, seen) = peer(|_| {
         let mut answer = unavailable();
-        answer
-            .extensions_mut()
-            .insert(Served(ENDPOINT.parse().unwrap()));
+        answer.known_mut().served = Some(ENDPOINT.parse().unwrap());
         answer
     });
     retry().around(call(GET), &rest).await;
@@ -355,7 +353,7 @@ async fn what_reached_no_handler_takes_nothing_from_the_budget_and_is_not_refuse
 async fn who_finds_the_queue_full_does_not_get_in_line_again() {
     let full = |_| {
         let mut answer = never_processed();
-        answer.extensions_mut().insert(Crowded);
+        answer.known_mut().crowded = true;
         answer
     };
     assert_eq!(asked(GET, full).await, (Code::Unavailable, 1));
