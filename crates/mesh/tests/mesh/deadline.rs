@@ -46,7 +46,8 @@ async fn a_call_without_a_deadline_ends_after_one_second() {
             .await
             .unwrap_err(),
     );
-    assert!((1000..1100).contains(&begun.elapsed().as_millis()));
+    // The server was told a millisecond less.
+    assert!((999..1100).contains(&begun.elapsed().as_millis()));
 }
 
 #[tokio::test(start_paused = true)]
