@@ -67,8 +67,9 @@ pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
     // Only orders that nothing goes wrong with: what is measured is us.
     let mut plans = plans(1).filter(|plan| plan.kind == Kind::Prompt);
     let mut pairs = Vec::new();
-    // The first run warms everything and counts for nothing.
+    // The first runs, one of each kind, warm everything and count for nothing.
     run(&settings, &peers, &mut plans, None).await?;
+    run(&settings, &peers, &mut plans, Some(ready.grpc)).await?;
     for _ in 0..settings.pairs {
         let calm = run(&settings, &peers, &mut plans, None).await?;
         let stormy = run(&settings, &peers, &mut plans, Some(ready.grpc)).await?;

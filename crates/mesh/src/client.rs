@@ -174,6 +174,8 @@ impl fmt::Debug for Client {
     }
 }
 
+/// `call` reads the context and takes its place at once: it is to be made within the context and the
+/// runtime it belongs to, as the generated stubs make it, and to be polled.
 impl Service<Request> for Client {
     type Response = Response;
     type Error = Infallible;

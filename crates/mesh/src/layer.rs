@@ -61,8 +61,7 @@ pub(crate) trait Answer: Future<Output = Reply> + Send + 'static {}
 
 impl<F: Future<Output = Reply> + Send + 'static> Answer for F {}
 
-/// One whose size is nobody's concern. An `async` block holds what it awaits twice, before and while
-/// it does: a stack of them would double with each layer, and is to be boxed.
+/// One whose size is nobody's concern.
 pub(crate) type Answering = BoxFuture<'static, Reply>;
 
 /// The rest of a stack, seen from one of its layers; copies share it.
@@ -93,8 +92,8 @@ where
 
 /// One protection or observation, written as what happens around a call.
 pub(crate) trait Pattern: Send + Sync + 'static {
-    /// Does its work before, around and after `rest.run(call)`. A server's layers run the rest
-    /// before they await anything, so that its deadline counts from the call's arrival.
+    /// Does its work before, around and after `rest.run(call)`. An `async` block is to be boxed: it
+    /// holds what it awaits twice, before and while it does, and a stack would double with each.
     fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<Self, R>;
 }
 

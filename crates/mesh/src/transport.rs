@@ -104,7 +104,7 @@ impl Transport {
             match ticket.sender().try_send_request(request).await {
                 Ok(answer) => {
                     let served = Some(ticket.address());
-                    let mut answer = match self.begun(answer, ticket, streams) {
+                    let mut answer = match self.taken(answer, ticket, streams) {
                         Either::Right(over) => return over,
                         // Whoever stands above then need not watch it.
                         Either::Left(answer) if method.answers_once() => whole::read(answer).await,
@@ -129,7 +129,7 @@ impl Transport {
     }
 
     /// An answer that goes on, or one that is over with its headers.
-    fn begun(
+    fn taken(
         &self,
         mut answer: http::Response<Incoming>,
         mut ticket: Ticket,
@@ -269,7 +269,7 @@ impl Peer {
     }
 }
 
-// What is left of it now: it may have waited, above and for a connection.
+// What was left of it when its endpoint was picked: it may have waited, above and for a connection.
 fn tell_time(request: &mut Request, left: Option<Duration>, untouched: Option<Duration>) {
     if let Some(left) = left {
         let told = deadline::told(left, untouched);

@@ -248,7 +248,7 @@ pub(crate) fn told(left: Duration, untouched: Option<Duration>) -> HeaderValue {
     }
 }
 
-/// Writes `grpc-timeout`: at most eight digits, rounded down, so that the next hop never has more.
+/// Writes `grpc-timeout`: at most eight digits, rounded down, so that from hop to hop it never grows.
 fn digits(left: Duration) -> HeaderValue {
     const DIGITS: u128 = 100_000_000;
     let (count, unit) = match (left.as_micros(), left.as_millis()) {

@@ -108,13 +108,13 @@ impl Shared {
 
 impl Pattern for Inject {
     fn around<R: Rest>(&self, call: Call, rest: &R) -> impl Answer + use<R> {
-        let drawn = self.0.as_ref().map(|shared| shared.drawn(&call));
-        let Some(drawn) = drawn.filter(|drawn| !drawn.is_empty()) else {
+        let Some(shared) = &self.0 else {
             return Either::Left(rest.run(call));
         };
-        let rest = rest.clone();
+        let (shared, rest) = (Arc::clone(shared), rest.clone());
         let answer = Box::pin(async move {
-            for rule in drawn {
+            // Not before it is polled: it may be refused while it waits for its turn.
+            for rule in shared.drawn(&call) {
                 if !rule.delay.is_zero() {
                     sleep(rule.delay).await;
                 }

@@ -228,7 +228,8 @@ impl Place {
 
     /// The answer, which holds the place until it ends.
     pub(crate) fn until_end_of(self, answer: Reply) -> Reply {
-        if self.0.is_none() || answer.is_over() {
+        // What is here already still is to be taken: who does not read keeps his place.
+        if self.0.is_none() || (answer.is_over() && !answer.is_whole()) {
             return answer;
         }
         answer.map(|body| Body::new(Held(Some((body, self)))))

@@ -85,7 +85,6 @@ impl Pattern for LoadShed {
         if matches!(entry, Entry::Full) {
             return Either::Left(ready(shared.refuse(&method, criticality)));
         }
-        // What waits has its deadline from here on.
         let work = rest.run(call);
         let answer = Box::pin(async move {
             match entry.place().await {

@@ -271,7 +271,7 @@ impl Open {
             previous: previous.unwrap_or(0),
             peer: peer.and_then(|peer| peer.address),
             caller: peer.and_then(Peer::name).map(str::to_owned),
-            begun: Instant::now(),
+            begun: call.begun,
             took: Duration::ZERO,
             code: Code::Unknown,
             trace,

@@ -32,6 +32,9 @@ pub(crate) const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-r
 // Not to be tried again, whatever is left.
 const FINAL: &str = "final";
 
+/// What is left of a call whose peer says that its time is over: it was told a little less.
+const LAST_MOMENT: Duration = Duration::from_millis(2);
+
 /// Attempts of a call none of which was processed, whatever its policy.
 const UNPROCESSED: u32 = 3;
 
@@ -107,7 +110,8 @@ impl Pattern for Retry {
     }
 }
 
-/// A request's head, to be sent once more: as lean as can be, because that is seldom.
+/// A request's head, to be sent once more: as lean as can be, because that is seldom. Its version
+/// is the connection's.
 struct Kept {
     method: http::Method,
     uri: Uri,
@@ -233,6 +237,10 @@ impl<'a> Attempts<'a> {
 
     fn then(&mut self, failed: &Failed, whole: bool) -> Then {
         let policy = &self.method.policy;
+        // It ran out of time, and the call with it: no retry would be the budget's concern.
+        if failed.code == Code::DeadlineExceeded && self.is_too_late(LAST_MOMENT) {
+            return Then::Answered(FINAL);
+        }
         let listed = policy.retry.codes.contains(failed.code);
         let wished = matches!(failed.pushback, Pushback::After(_));
         let stopped = matches!(failed.pushback, Pushback::Never);

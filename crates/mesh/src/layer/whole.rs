@@ -14,7 +14,7 @@ use super::metrics::code_in;
 use super::reply::Ended;
 use super::{Answer, Call, Pattern, Reply, Rest};
 
-/// The most that is read ahead, in bytes; what is longer is handed on as it comes.
+/// The most that is read ahead, in bytes of memory; what is longer is handed on as it comes.
 const LONGEST: usize = 64 * 1024;
 
 /// Waits for the end of what is known to answer with one message.
@@ -44,13 +44,16 @@ where
         return answer.map(Body::new).into();
     }
     let (head, mut body) = answer.into_parts();
+    let told = code_in(&head.headers);
     let (mut said, mut length) = (Frames::new(), 0);
     let ended = loop {
         let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         let ended = ending(frame.as_ref());
-        if let Some(Ok(data)) = &frame {
-            length += data.data_ref().map_or(0, Bytes::len);
-        }
+        // What holds a frame counts too, or empty ones would be read for ever.
+        let data = frame
+            .as_ref()
+            .and_then(|said| said.as_ref().ok()?.data_ref());
+        length += size_of::<Said>() + data.map_or(0, Bytes::len);
         said.extend(frame);
         if ended.is_some() || length > LONGEST {
             break ended;
@@ -59,6 +62,8 @@ where
     let rest = ended.is_none().then_some(body);
     let mut reply = Reply::from_parts(head, Body::new(Ahead::new(said, rest)));
     let at = Instant::now();
+    // What the headers say of the end stands, as it does for who reads the answer.
+    let ended = ended.map(|code| told.unwrap_or(code));
     reply.known_mut().ended = ended.map(|code| Ended { code, at });
     reply
 }
@@ -154,6 +159,23 @@ mod tests {
         }
         assert_eq!(length, LONGEST + 6);
         assert!(!long.is_over());
+    }
+
+    #[test]
+    fn frames_that_never_stop_are_not_read_for_ever() {
+        let empty = || Ok::<_, Status>(Frame::data(Bytes::new()));
+        let endless = futures::stream::repeat_with(empty);
+        let answer = Reply::new(Body::new(StreamBody::new(endless)));
+        let handed_on = read(answer.into_response()).now_or_never().unwrap();
+        assert!(!handed_on.is_over());
+    }
+
+    #[tokio::test]
+    async fn a_status_in_the_headers_stands_where_no_trailers_follow() {
+        let mut good = answer(vec![Ok(data(3))]);
+        good.headers_mut().insert(Status::GRPC_STATUS, 0.into());
+        let good = read(good.into_response()).await;
+        assert_eq!(code(&good), Some(Code::Ok));
     }
 
     #[tokio::test]

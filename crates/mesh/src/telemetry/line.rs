@@ -1,5 +1,5 @@
-//! Log lines. One that is written while a call is served says which: that is looked up when a line
-//! is written, because most calls write none.
+//! Log lines. One that is written while a call is served, or within other work that has a context,
+//! says which: that is looked up when a line is written, because most calls write none.
 
 use std::fmt;
 
@@ -40,24 +40,21 @@ impl<F> Line<F> {
     }
 }
 
-/// What a line says of the call it belongs to.
-fn said(context: &Context) -> Option<Map<String, Value>> {
-    let Served { method, caller } = context.served()?;
-    let said = [
-        ("name", Some("rpc".to_owned())),
-        (
-            "method",
-            Some(format!("/{}/{}", method.service, method.name)),
-        ),
-        ("trace_id", Some(context.trace_id())),
-        ("request_id", Some(context.request_id().into_owned())),
-        ("caller", caller.clone()),
-    ];
-    let said = said.into_iter();
-    Some(
-        said.filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
-            .collect(),
-    )
+/// What a line says of the call or the work it belongs to.
+fn said(context: &Context) -> Map<String, Value> {
+    let mut said = Map::new();
+    if let Some(Served { method, caller }) = context.served() {
+        let path = format!("/{}/{}", method.service, method.name);
+        said.extend([
+            ("name".to_owned(), "rpc".into()),
+            ("method".to_owned(), path.into()),
+        ]);
+        let caller = caller.as_deref().map(Value::from);
+        said.extend(caller.map(|caller| ("caller".to_owned(), caller)));
+    }
+    said.insert("trace_id".to_owned(), context.trace_id().into());
+    said.insert("request_id".to_owned(), context.request_id().into());
+    said
 }
 
 impl<S, N, F> FormatEvent<S, N> for Line<F>
@@ -77,11 +74,10 @@ where
             .format_event(within, Writer::new(&mut line), event)?;
         line.truncate(line.trim_end().len());
         // A step of its own, such as a job, says itself whose it is.
-        if within.lookup_current().is_none() {
-            let call = Context::look(said).flatten();
-            if let Some(call) = call {
-                (self.add)(&mut line, &call);
-            }
+        if within.lookup_current().is_none()
+            && let Some(call) = Context::look(said)
+        {
+            (self.add)(&mut line, &call);
         }
         writeln!(writer, "{line}")
     }
@@ -164,6 +160,15 @@ mod tests {
         assert_eq!(lines[0]["span"], span);
         assert_eq!(lines[0]["order"], 7);
         assert_eq!(lines[0]["message"], "paid");
+    }
+
+    #[test]
+    fn work_that_serves_no_call_has_its_trace() {
+        let work = Context::new(TraceContext::parse(PARENT).unwrap());
+        let lines = objects(|| work.enter(|| info!("settled")));
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let span = json!({"trace_id": trace, "request_id": trace});
+        assert_eq!(lines[0]["span"], span);
     }
 
     #[test]
