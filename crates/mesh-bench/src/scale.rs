@@ -27,7 +27,7 @@ impl Scale {
         repetitions: 5,
         cold: Duration::from_millis(500),
         warm: Duration::from_millis(750),
-        pairs: 60,
+        pairs: 40,
         calls: 30_000,
         before: 3_000,
         counted: 20,
