@@ -22,12 +22,12 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// What the tables are made from: about ten minutes.
+    /// What the tables are made from: about fifteen minutes.
     pub(crate) const FULL: Self = Self {
         repetitions: 5,
         cold: Duration::from_millis(500),
         warm: Duration::from_millis(750),
-        pairs: 40,
+        pairs: 120,
         calls: 30_000,
         before: 3_000,
         counted: 20,
