@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_reads_as_it_was_digits() {
+    fn a_timeout_reads_as_it_was_written() {
         for left in ["1u", "99999999u", "100000m", "99999999m", "100000S"] {
             let header = HeaderMap::from_iter([(HEADER, left.parse().unwrap())]);
             let read = requested(&header).unwrap();

@@ -388,6 +388,15 @@ mod tests {
         let answer = held().unwrap().until_end_of(Reply::new(Body::empty()));
         assert!(held().is_some());
         drop(answer);
+
+        // Known to its end, but nobody has taken it yet.
+        let message = http_body_util::Full::from("x").map_err(|never| match never {});
+        let whole = super::super::whole::read(http::Response::new(Body::new(message))).await;
+        assert!(whole.is_whole());
+        let mut answer = held().unwrap().until_end_of(whole);
+        assert!(held().is_none());
+        while answer.body_mut().frame().await.is_some() {}
+        assert!(held().is_some());
     }
 
     #[test]

@@ -234,6 +234,27 @@ async fn nothing_waits_past_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_time_is_over_takes_nothing_from_the_budget() {
+    let json = r#"{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 2,
+        "initialBackoff": "0.001s", "maxBackoff": "0.001s", "backoffMultiplier": 1,
+        "retryableStatusCodes": ["DEADLINE_EXCEEDED"]}}],
+        "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1}}"#;
+    let policies = Policies::read(proto::DESCRIPTORS).unwrap();
+    let policies = policies.with_service_config(json).unwrap();
+    let retry = Retry::new(policies.clone(), Arc::new(SeededIds::new(1)));
+    let full = retry.budget().view().tokens;
+    // A peer is told a little less than there is, and says that it is over as it ends.
+    for (left, attempts, taken) in [(LAST_MOMENT, 1, 0), (LAST_MOMENT * 20, 2, 2_000)] {
+        let (rest, seen) = peer(|_| reply(Status::deadline_exceeded("over")));
+        let context = Context::background(left);
+        let asked = retry.around(call_by(&policies, GET), &rest);
+        context.scope(asked).await;
+        assert_eq!(seen.lock().unwrap().len(), attempts);
+        assert_eq!(full - retry.budget().view().tokens, taken, "{left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_told_when_to_try_again_is_not_earlier() {
     let later = || {
         let fault = Fault::new(ErrorKind::Unavailable, "LATER", "not yet");
