@@ -49,14 +49,29 @@ pub struct Measured {
     stormed: Stormed,
 }
 
-/// All runs, in pairs: without the storm, with it.
-pub type Pairs = Vec<(Measured, Measured)>;
+/// Two runs, one after the other: without the storm, and with it.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Without.
+    pub calm: Measured,
+    /// With it.
+    pub stormy: Measured,
+}
+
+/// All runs.
+#[derive(Debug, Clone)]
+pub struct Flooded {
+    /// What warmed everything: told, but no ratio is taken of it.
+    pub first: Pair,
+    /// What counts.
+    pub pairs: Vec<Pair>,
+}
 
 const SETTLE: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Measures; the mesh and the storm are child processes, on a temporary folder.
-pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
+pub async fn flood(settings: Flood) -> Result<Flooded, DrillError> {
     let data = tempfile::tempdir().map_err(DrillError::io("no temporary folder"))?;
     let ports = Ports::free().map_err(DrillError::io("there are no free ports"))?;
     let (mut mesh, ready) = Mesh::start(&settings.exe, data.path(), ports).await?;
@@ -66,17 +81,24 @@ pub async fn flood(settings: Flood) -> Result<Pairs, DrillError> {
         .await?;
     // Only orders that nothing goes wrong with: what is measured is us.
     let mut plans = plans(1).filter(|plan| plan.kind == Kind::Prompt);
+    let first = pair(&settings, &peers, &mut plans, ready.grpc).await?;
     let mut pairs = Vec::new();
-    // The first runs, one of each kind, warm everything and count for nothing.
-    run(&settings, &peers, &mut plans, None).await?;
-    run(&settings, &peers, &mut plans, Some(ready.grpc)).await?;
     for _ in 0..settings.pairs {
-        let calm = run(&settings, &peers, &mut plans, None).await?;
-        let stormy = run(&settings, &peers, &mut plans, Some(ready.grpc)).await?;
-        pairs.push((calm, stormy));
+        pairs.push(pair(&settings, &peers, &mut plans, ready.grpc).await?);
     }
     mesh.stop().await?;
-    Ok(pairs)
+    Ok(Flooded { first, pairs })
+}
+
+async fn pair(
+    settings: &Flood,
+    peers: &Peers,
+    plans: &mut impl Iterator<Item = Plan>,
+    grpc: SocketAddr,
+) -> Result<Pair, DrillError> {
+    let calm = run(settings, peers, plans, None).await?;
+    let stormy = run(settings, peers, plans, Some(grpc)).await?;
+    Ok(Pair { calm, stormy })
 }
 
 async fn run(

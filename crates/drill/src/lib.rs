@@ -29,7 +29,7 @@ pub use calls::Phase;
 pub use demo::{Demo, Outcome, demo};
 pub use error::DrillError;
 pub use flood::storm::{Storm, Stormed, storm};
-pub use flood::{Flood, Measured, Pairs, flood};
+pub use flood::{Flood, Flooded, Measured, Pair, flood};
 pub use plan::end::End;
 pub use plan::kind::Kind;
 pub use split::{Blows, Split, SplitDemo, Stores, up_split};

@@ -233,11 +233,11 @@ pub struct Bench {
     /// Orders a second for random shops that do not exist
     #[arg(long, default_value_t = 10_000)]
     pub storm: u32,
-    /// Pairs of runs, one without the storm and one with it
-    #[arg(long, default_value_t = 9)]
+    /// Pairs of runs, one without the storm and one with it, after a pair that only warms
+    #[arg(long, default_value_t = 7)]
     pub pairs: u32,
     /// How long a run lasts, in seconds
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 20)]
     pub seconds: u64,
 }
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use drill::{Flood, Measured, Stormed, flood};
-
+use drill::{Flood, Measured, Pair, Stormed, flood};
 use tokio::runtime::Builder;
 
 use crate::cli::{Bench, Storm};
@@ -11,7 +10,7 @@ use crate::failure::Failure;
 
 type Figure = fn(&Measured) -> Duration;
 
-/// Prints, run by run and as medians of the pairs' ratios, what was measured.
+/// Prints what was measured: run by run, and the ratios of all pairs but the first, which warms.
 pub async fn run(bench: Bench) -> Result<(), Failure> {
     let exe = std::env::current_exe().map_err(|e| Failure::new("BENCH_FAILED", e))?;
     let settings = Flood {
@@ -21,14 +20,16 @@ pub async fn run(bench: Bench) -> Result<(), Failure> {
         pairs: bench.pairs,
         run: Duration::from_secs(bench.seconds),
     };
-    let pairs = flood(settings)
+    let flooded = flood(settings)
         .await
         .map_err(|e| Failure::new("BENCH_FAILED", e))?;
     println!(
         "| run | orders | storm answered, late | created p50 / p99 ms | payable p50 / p99 ms |"
     );
     println!("|---|---|---|---|---|");
-    for (calm, stormy) in &pairs {
+    tell("first calm", &flooded.first.calm);
+    tell("first storm", &flooded.first.stormy);
+    for Pair { calm, stormy } in &flooded.pairs {
         tell("calm", calm);
         tell("storm", stormy);
     }
@@ -39,10 +40,9 @@ pub async fn run(bench: Bench) -> Result<(), Failure> {
         ("payable p99", |run| run.payable(990)),
     ];
     for (name, figure) in figures {
-        let mut ratios: Vec<f64> = pairs
-            .iter()
-            .map(|(calm, stormy)| figure(stormy).as_secs_f64() / figure(calm).as_secs_f64())
-            .collect();
+        let ratio =
+            |pair: &Pair| figure(&pair.stormy).as_secs_f64() / figure(&pair.calm).as_secs_f64();
+        let mut ratios: Vec<f64> = flooded.pairs.iter().map(ratio).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         let (least, most) = (ratios.first(), ratios.last());
         let middle = ratios.get(ratios.len() / 2);
