@@ -64,6 +64,7 @@ impl Accounts {
             ttl: config.account_cache,
             negative_ttl: config.account_cache / 10,
             stale: config.account_cache * 20,
+            remembered: Duration::ZERO,
         };
         let known = |name| {
             let (cache, clock) = (Arc::clone(&peers.cache), Arc::clone(&clock));
@@ -110,7 +111,7 @@ impl Accounts {
     // Whether a shop is there and open.
     async fn sells(&self, shop_id: i64) -> Result<bool, GatewayError> {
         let mut shops = self.shops.clone();
-        let load = move || {
+        let load = move |_| {
             // Others may wait for the same answer: its deadline is its own.
             Context::background(ASK).scope(async move {
                 match shops.get_shop(GetShopRequest { shop_id }).await {
@@ -186,7 +187,7 @@ impl Accounts {
 
     async fn ask(&self, key: &str, owner: Owner) -> Result<Vec<MerchantAccount>, GatewayError> {
         let mut shops = self.shops.clone();
-        let load = move || {
+        let load = move |_| {
             // Others may wait for the same answer: its deadline is its own.
             Context::background(ASK).scope(async move {
                 let accounts = all_of(&mut shops, owner).await?;

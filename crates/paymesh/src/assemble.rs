@@ -94,6 +94,8 @@ pub async fn trade(ground: &Ground) -> Result<Trade, Failure> {
         ttl: config.shop_cache,
         negative_ttl: config.shop_cache / 10,
         stale: config.shop_cache * 2,
+        // Whoever sold something yesterday is no stranger.
+        remembered: Duration::from_hours(24),
     };
     let shops = ReadThrough::new(
         settings,

@@ -2,15 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use mesh::{Client, reason_of, retry_after_of};
+use paymesh::config::Config;
 use proto::shop::v1::ShopStatus;
 use proto::trade::v1::trade_service_client::TradeServiceClient;
 use proto::trade::v1::{
     BindPayerRequest, CreateOrderRequest, GetTimelineRequest, LineItem, OrderStatus,
     PayOrderRequest,
 };
-use scenarios::{TestMesh, wish_to_pay, wish_to_see};
+use scenarios::{TestMesh, Workers, wish_to_pay, wish_to_see};
+use store::Engine;
 use testkit::ENGINES;
+use tokio::time::sleep;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -115,6 +120,33 @@ async fn only_an_open_shop_sells() {
         );
         assert!(refused.message().contains("999999"), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_storm_of_wrong_numbers_stops_no_shop_that_has_sold_before() {
+    let cached = Duration::from_millis(50);
+    let change = |config: &mut Config| {
+        config.trade.shop_cache = cached;
+        config.trade.shop_lookups = 1;
+    };
+    let mesh = TestMesh::with(Engine::Sqlite, Workers::Off, change).await;
+    let (known, new) = (mesh.shop().await, mesh.shop().await);
+    mesh.created(&known).await;
+    // Older than it may be served, even if nobody could be asked.
+    sleep(cached * 4).await;
+    let of_nobody = |shop_id| CreateOrderRequest {
+        shop_id,
+        ..mesh.wish(&known)
+    };
+    let refused = async |wish| {
+        let refused = mesh.trade().create_order(wish).await.unwrap_err();
+        told(&refused).1
+    };
+    assert_eq!(refused(of_nobody(999_998)).await, "SHOP_NOT_FOUND");
+    // The only turn is kept for a while.
+    assert_eq!(refused(of_nobody(999_999)).await, "SHOP_LOOKUPS_BUSY");
+    assert_eq!(refused(mesh.wish(&new)).await, "SHOP_LOOKUPS_BUSY");
+    mesh.created(&known).await;
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ impl Lookups {
                 negative_ttl: config.negative_ttl,
                 // Callers have caches of their own to live on while we are away.
                 stale: Duration::ZERO,
+                remembered: Duration::ZERO,
             };
             let clock: Arc<dyn Clock> = Arc::clone(db.clock());
             ReadThrough::new(settings, Arc::clone(cache), clock)
@@ -156,7 +157,7 @@ impl Lookups {
     pub(crate) async fn plant(&self, id: i64, shop: &v1::Shop) {
         self.forget_shop(id).await;
         let (key, bytes) = (id.to_string(), shop.encode_to_vec());
-        let planted = self.shops.get(&key, || async { Ok(Some(bytes)) });
+        let planted = self.shops.get(&key, |_| async { Ok(Some(bytes)) });
         assert!(planted.await.is_ok());
     }
 }
@@ -168,7 +169,7 @@ async fn find<M: Message + Default>(
     load: impl Fn() -> BoxFuture<'static, Loaded>,
     is_it: impl Fn(&M) -> bool,
 ) -> Result<Option<M>, ShopCenterError> {
-    let Some(bytes) = through.get(key, &load).await? else {
+    let Some(bytes) = through.get(key, |_| load()).await? else {
         return Ok(None);
     };
     if let Some(found) = M::decode(bytes.as_slice()).ok().filter(&is_it) {

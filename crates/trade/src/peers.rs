@@ -31,7 +31,7 @@ pub struct Peers {
     pub payments: PaymentServiceClient<mesh::Client>,
     /// What a payment costs.
     pub rates: RateServiceClient<mesh::Client>,
-    /// How many shops that are not known are asked for at once; more are refused, so that a
+    /// How many shops that nobody remembers are asked for at once; more are refused, so that a
     /// storm of wrong numbers costs orders of known shops nothing.
     pub lookups: Arc<Semaphore>,
     /// Shops, for a while.
@@ -41,17 +41,18 @@ pub struct Peers {
 impl Peers {
     /// A shop and its merchant, from the cache or from shop-center.
     pub(crate) async fn shop(&self, shop_id: i64) -> Result<GetShopResponse, TradeError> {
-        let load = || {
-            // Taken first: a storm's refusals cost nothing but this.
-            let turn = Arc::clone(&self.lookups).try_acquire_owned();
-            let turn = turn.map(|turn| (turn, self.shops.clone()));
+        let load = |remembered: bool| {
+            // Taken first: a storm's refusals cost nothing but this. Who was there before is no
+            // stranger, and waits for none.
+            let turn = (!remembered).then(|| Arc::clone(&self.lookups).try_acquire_owned());
+            let turn = turn.transpose().map(|turn| (turn, self.shops.clone()));
             async move {
                 let Ok((turn, shops)) = turn else {
                     return Err(busy());
                 };
                 // Others may wait for the same answer: its deadline is its own.
                 let asked = Context::background(ASK).scope(ask(shops, shop_id)).await;
-                if matches!(asked, Ok(None)) {
+                if let (Ok(None), Some(turn)) = (&asked, turn) {
                     tokio::spawn(penalty(turn));
                 }
                 asked

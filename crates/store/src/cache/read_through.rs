@@ -22,6 +22,8 @@ pub struct ReadThroughSettings {
     pub negative_ttl: Duration,
     /// How much longer a value is served while its source fails. An absence never is.
     pub stale: Duration,
+    /// How long after its reading the source is told that there was a value, if that is longer.
+    pub remembered: Duration,
 }
 
 /// A source read through a cache.
@@ -60,19 +62,20 @@ impl<E: Send + Sync + 'static> ReadThrough<E> {
 
     /// The value of `key`, from the cache or else from `load`; `None`: there is none.
     ///
-    /// `load` is polled by whoever waits, so it must not rely on its caller's task.
-    pub async fn get<F>(&self, key: &str, load: impl FnOnce() -> F) -> Answer<E>
+    /// `load` is told whether a value is remembered, however old. It is polled by whoever waits,
+    /// so it must not rely on its caller's task.
+    pub async fn get<F>(&self, key: &str, load: impl FnOnce(bool) -> F) -> Answer<E>
     where
         F: Future<Output = Result<Option<Vec<u8>>, E>> + Send + 'static,
     {
         let key = self.shelf.key(key);
-        if let Some(entry) = self.shelf.find(&key).await
-            && self.shelf.is_fresh(&entry)
-        {
+        let found = self.shelf.find(&key).await;
+        let remembered = found.as_ref().is_some_and(|entry| entry.value.is_some());
+        if let Some(entry) = found.filter(|entry| self.shelf.is_fresh(entry)) {
             self.shelf.count("hit");
             return Ok(entry.value);
         }
-        let begin = |seat| fly(Arc::clone(&self.shelf), key.clone(), seat, load());
+        let begin = |seat| fly(Arc::clone(&self.shelf), key.clone(), seat, load(remembered));
         let flight = self.flights.join(&key, begin);
         flight.await
     }
@@ -157,10 +160,11 @@ impl Shelf {
             ttl,
             negative_ttl,
             stale,
+            remembered,
             ..
         } = self.settings;
         let ttl = if entry.value.is_some() {
-            ttl.saturating_add(stale)
+            ttl.saturating_add(stale).max(remembered)
         } else {
             negative_ttl
         };

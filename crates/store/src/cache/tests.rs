@@ -19,6 +19,7 @@ use super::{Cache, CacheError, InProcess, ReadThrough, ReadThroughSettings};
 const TTL: Duration = Duration::from_mins(1);
 const NEGATIVE: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_mins(10);
+const REMEMBERED: Duration = Duration::from_hours(1);
 const TICK: Duration = Duration::from_micros(1);
 
 /// A source that counts how often it is read and may be down.
@@ -87,6 +88,7 @@ impl Bench {
             ttl: TTL,
             negative_ttl: NEGATIVE,
             stale: STALE,
+            remembered: REMEMBERED,
         };
         let through = ReadThrough::new(settings, Arc::clone(&cache), clock.clone());
         Self {
@@ -103,7 +105,7 @@ impl Bench {
 
     async fn get(&self, key: &str) -> Result<Option<String>, &'static str> {
         let source = Arc::clone(&self.source);
-        let found = self.through.get(key, || source.read(key.to_owned())).await;
+        let found = self.through.get(key, |_| source.read(key.to_owned())).await;
         found
             .map(|value| value.map(|v| String::from_utf8(v).unwrap()))
             .map_err(|error| *error)
@@ -230,6 +232,29 @@ async fn while_the_source_is_down_a_known_value_is_served_up_to_the_bound() {
 }
 
 #[tokio::test]
+async fn that_there_was_a_value_is_remembered_long_after_it_may_be_served() {
+    let bench = Bench::new();
+    let told = async |key: &'static str, known: bool| {
+        let load = |remembered| async move {
+            assert_eq!(remembered, known, "{key}");
+            Ok(Some(vec![1]).filter(|_| key == "1"))
+        };
+        bench.through.get(key, load).await.unwrap()
+    };
+    told("1", false).await;
+    for _ in 0..2 {
+        bench.clock.advance(REMEMBERED.saturating_sub(TICK));
+        told("1", true).await;
+    }
+    bench.clock.advance(REMEMBERED);
+    told("1", false).await;
+    // What is not there is no acquaintance.
+    told("404", false).await;
+    bench.clock.advance(NEGATIVE);
+    told("404", false).await;
+}
+
+#[tokio::test]
 async fn while_the_source_is_down_the_unknown_stays_unknown() {
     for bench in Bench::both() {
         assert_eq!(bench.get("404").await, Ok(None));
@@ -344,7 +369,7 @@ async fn every_entry_has_a_time_an_absence_the_shorter_one() {
     bench.source.set("1", "a");
     assert_eq!(bench.value("1").await, "a");
     assert_eq!(bench.get("404").await, Ok(None));
-    assert_eq!(*odd.ttls.lock().unwrap(), [TTL + STALE, NEGATIVE]);
+    assert_eq!(*odd.ttls.lock().unwrap(), [REMEMBERED, NEGATIVE]);
 }
 
 #[tokio::test]
