@@ -3,15 +3,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use mesh::reason_of;
 use paymesh::cli::Service;
+use paymesh::config::Config;
+use proto::shop::v1::{SetShopStatusRequest, ShopStatus};
 use proto::time::to_proto;
 use proto::trade::v1::{
     BindPayerRequest, CreateOrderRequest, CreateOrderResponse, ExternalPayment, Fulfilment,
     OrderKind, OrderStatus,
 };
-use scenarios::{Shop, TestMesh, key_of};
+use scenarios::{Shop, TestMesh, Workers, key_of};
 use testkit::ENGINES;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -274,5 +278,42 @@ async fn every_field_of_an_external_payment_that_is_wrong_is_named() {
             ..wish
         };
         assert!(create(&mesh, &right).await.unwrap().created);
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_is_answered_as_ever_when_its_shop_does_not_sell_any_more() {
+    for engine in ENGINES {
+        // A shop's status is asked for each time.
+        let change = |config: &mut Config| {
+            config.trade.shop_cache = Duration::ZERO;
+        };
+        let mesh = TestMesh::with(engine, Workers::Off, change).await;
+        let shop = mesh.shop().await;
+        let wishes = [
+            mesh.wish(&shop),
+            paid_wish(&mesh, &shop, (OrderKind::ThirdParty, "T1")),
+        ];
+        let taken = join_all(wishes.iter().map(|wish| create(&mesh, wish))).await;
+        let suspend = SetShopStatusRequest {
+            shop_id: shop.shop_id,
+            status: ShopStatus::Suspended.into(),
+            expected_version: 0,
+        };
+        mesh.shops().set_shop_status(suspend).await.unwrap();
+        // The answer was lost: whoever is told "not open" would give the payer his money back.
+        for (wish, before) in wishes.iter().zip(taken) {
+            let again = create(&mesh, wish).await.unwrap();
+            assert!(!again.created);
+            assert_eq!(again.order, before.unwrap().order);
+            let other = CreateOrderRequest {
+                description: "something else".to_owned(),
+                ..wish.clone()
+            };
+            let refused = create(&mesh, &other).await.unwrap_err();
+            assert_eq!(reason_of(&refused).unwrap(), "ORDER_DIFFERS");
+        }
+        let refused = create(&mesh, &mesh.wish(&shop)).await.unwrap_err();
+        assert_eq!(reason_of(&refused).unwrap(), "SHOP_NOT_OPEN");
     }
 }

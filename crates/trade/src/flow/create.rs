@@ -20,7 +20,21 @@ pub(crate) async fn create(
 ) -> Result<(StoredOrder, bool), TradeError> {
     let content = Content::of(request)?;
     let seller = trade.peers.shop(content.shop_id).await?;
-    let merchant_id = open_shop(&content, &seller)?;
+    let shop = seller
+        .shop
+        .as_ref()
+        .filter(|shop| shop.shop_id == content.shop_id);
+    let shop = shop.ok_or(TradeError::ShopNotFound(content.shop_id))?;
+    let taken = || {
+        let number = &content.merchant_order_no;
+        StoredOrder::by_merchant_no(&trade.db, shop.merchant_id, number)
+    };
+    if shop.status() != ShopStatus::Open {
+        // What was taken while it was open is answered as ever: its answer may have been lost.
+        let order = taken().await?;
+        let order = order.ok_or(TradeError::ShopNotOpen(content.shop_id))?;
+        return existing(order, &content);
+    }
     for _ in 0..TRIES {
         let order = new_order(trade, &content, &seller)?;
         let line = Line {
@@ -35,8 +49,7 @@ pub(crate) async fn create(
         if trade.db.wins(order.create(&line)).await? {
             return Ok((order, true));
         }
-        let number = &content.merchant_order_no;
-        if let Some(order) = StoredOrder::by_merchant_no(&trade.db, merchant_id, number).await? {
+        if let Some(order) = taken().await? {
             return existing(order, &content);
         }
         if let Some((external, _)) = &content.external
@@ -54,18 +67,6 @@ fn existing(order: StoredOrder, content: &Content) -> Result<(StoredOrder, bool)
     } else {
         Err(TradeError::OrderDiffers(order.no))
     }
-}
-
-fn open_shop(content: &Content, seller: &GetShopResponse) -> Result<i64, TradeError> {
-    let shop = seller
-        .shop
-        .as_ref()
-        .filter(|shop| shop.shop_id == content.shop_id);
-    let shop = shop.ok_or(TradeError::ShopNotFound(content.shop_id))?;
-    if shop.status() != ShopStatus::Open {
-        return Err(TradeError::ShopNotOpen(content.shop_id));
-    }
-    Ok(shop.merchant_id)
 }
 
 fn new_order(
