@@ -199,6 +199,29 @@ async fn watchers_that_leave_are_forgotten() {
 }
 
 #[tokio::test]
+async fn watchers_of_a_server_that_goes_away_are_told_to_watch_again() {
+    for engine in ENGINES {
+        let mut mesh = TestMesh::idle(engine).await;
+        let created = mesh.created(&mesh.shop().await).await;
+        let mut watching = Vec::new();
+        for _ in 0..20 {
+            let mut watch = watch(&mesh, &created.order_no, 0).await;
+            told(&mut watch).await;
+            watching.push(watch);
+        }
+        let ends = watching.iter_mut().map(async |watch| {
+            let end = timeout(PATIENCE, watch.message()).await;
+            end.expect("it ends").expect_err("with an error")
+        });
+        let (ends, ()) = tokio::join!(join_all(ends), mesh.stop(Service::Trade));
+        for status in ends {
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            assert_eq!(reason_of(&status).as_deref(), Some("DRAINING"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_number_nobody_accepted_cannot_be_watched() {
     for engine in ENGINES {
         let mesh = TestMesh::idle(engine).await;
@@ -314,9 +337,24 @@ async fn an_order_is_found_by_its_merchants_number_among_that_merchants_only() {
         for other in [
             by(neighbour.merchant_id, &order.merchant_order_no),
             by(shop.merchant_id, &order.merchant_order_no.to_lowercase()),
-            by(shop.merchant_id, ""),
         ] {
             is_not_accepted(&refused(&mesh, other).await);
+        }
+        let number = "merchant_order.merchant_order_no";
+        // MySQL would find "M1" by "M1 ", and a long text would not even fit in the answer.
+        for (wrong, field) in [
+            (
+                by(0, &order.merchant_order_no),
+                "merchant_order.merchant_id",
+            ),
+            (by(shop.merchant_id, ""), number),
+            (
+                by(shop.merchant_id, &format!("{} ", order.merchant_order_no)),
+                number,
+            ),
+            (by(shop.merchant_id, &"M".repeat(100_000)), number),
+        ] {
+            assert_eq!(wrong_field(&refused(&mesh, wrong).await), field);
         }
         let later = GetOrderRequest {
             min_version: 7,

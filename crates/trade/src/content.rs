@@ -39,11 +39,7 @@ impl Content {
     pub(crate) fn of(request: wire::CreateOrderRequest) -> Result<Self, TradeError> {
         let mut wrong = Violations::default();
         wrong.unless(request.shop_id > 0, "shop_id", "must be 1 or above");
-        wrong.unless(
-            is_visible(&request.merchant_order_no, NUMBER),
-            "merchant_order_no",
-            "must be 1 to 64 visible ASCII characters",
-        );
+        merchant_no(&mut wrong, "merchant_order_no", &request.merchant_order_no);
         wrong.unless(
             request.amount_fen > 0,
             "amount_fen",
@@ -153,6 +149,12 @@ pub(crate) fn micros(time: Timestamp) -> Timestamp {
 pub(crate) fn order_no(text: &str) -> Result<OrderNo, TradeError> {
     text.parse()
         .map_err(|e| Violations::of("order_no", format!("{e}")).into())
+}
+
+/// Checks a number of the merchant's own.
+pub(crate) fn merchant_no(wrong: &mut Violations, field: &'static str, number: &str) {
+    let text = "must be 1 to 64 visible ASCII characters";
+    wrong.unless(is_visible(number, NUMBER), field, text);
 }
 
 pub(crate) fn is_visible(text: &str, most: usize) -> bool {

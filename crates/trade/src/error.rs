@@ -77,6 +77,9 @@ pub enum TradeError {
     /// More would go back than is left.
     #[error("{1} fen of order {0} are left to refund")]
     RefundTooMuch(OrderNo, Fen),
+    /// The process stops, and its watchers are to go elsewhere.
+    #[error("this server is going away: watch the order again")]
+    Stopping,
     /// This process may not give out order numbers now.
     #[error("no node number is leased")]
     NoNodeNumber,
@@ -172,6 +175,7 @@ impl TradeError {
             Self::RefundTooMuch(order, left) => precondition("REFUND_TOO_MUCH")
                 .with("order_no", order.to_string())
                 .with("left_fen", left),
+            Self::Stopping => Fault::new(ErrorKind::Unavailable, "DRAINING", &text),
             Self::NoNodeNumber => unavailable("NO_NODE_NUMBER"),
             Self::Contended(_) => {
                 Fault::new(ErrorKind::Conflict, "ORDER_CONTENDED", &text).retry_after(SOON)

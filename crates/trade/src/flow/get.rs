@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use work::Violations;
 
-use crate::content::order_no;
+use crate::content::{merchant_no, order_no};
 use crate::error::TradeError;
 use crate::order::StoredOrder;
 use crate::{Inner, Trade, flow};
@@ -40,20 +40,27 @@ pub(crate) async fn get(
 async fn read(trade: &Inner, number: Option<&Number>) -> Result<StoredOrder, TradeError> {
     match number {
         Some(Number::OrderNo(number)) => flow::load(&trade.db, order_no(number)?).await,
-        Some(Number::MerchantOrder(MerchantOrder {
-            merchant_id,
-            merchant_order_no,
-        })) => {
-            let found = StoredOrder::by_merchant_no(&trade.db, *merchant_id, merchant_order_no);
-            found
-                .await?
-                .ok_or_else(|| TradeError::MerchantOrderNotAccepted(merchant_order_no.clone()))
-        }
+        Some(Number::MerchantOrder(theirs)) => by_merchant_no(trade, theirs).await,
         None => Err(Violations::of("number", "set order_no or merchant_order").into()),
     }
 }
 
-/// Sends the order, then each newer version of it, until nobody listens or the process stops.
+async fn by_merchant_no(trade: &Inner, theirs: &MerchantOrder) -> Result<StoredOrder, TradeError> {
+    let MerchantOrder {
+        merchant_id,
+        merchant_order_no: number,
+    } = theirs;
+    let mut wrong = Violations::default();
+    let id = "merchant_order.merchant_id";
+    wrong.unless(*merchant_id > 0, id, "must be 1 or above");
+    merchant_no(&mut wrong, "merchant_order.merchant_order_no", number);
+    wrong.into_result()?;
+    let found = StoredOrder::by_merchant_no(&trade.db, *merchant_id, number).await?;
+    found.ok_or_else(|| TradeError::MerchantOrderNotAccepted(number.clone()))
+}
+
+/// Sends the order, then each newer version of it, until nobody listens; says so when the
+/// process stops.
 pub(crate) async fn watch(
     trade: Trade,
     no: OrderNo,
@@ -79,7 +86,11 @@ pub(crate) async fn watch(
         }
         tokio::select! {
             () = listener.closed() => return,
-            () = trade.0.stop.cancelled() => return,
+            () = trade.0.stop.cancelled() => {
+                // An end without an error would say that there is nothing more to see.
+                drop(listener.send(Err(TradeError::Stopping)).await);
+                return;
+            }
             _ = timeout(LOOK_AGAIN, bell.changed()) => {}
         }
     }

@@ -5,13 +5,11 @@ use proto::trade::v1::{GetRefundRequest, MerchantRefund};
 use work::Violations;
 
 use crate::Inner;
-use crate::content::is_visible;
+use crate::content::merchant_no;
 use crate::error::TradeError;
 use crate::flow::refunds::read;
 use crate::flow::review_refund;
 use crate::refund::StoredRefund;
-
-const NUMBER: usize = 64;
 
 /// The refund.
 pub(crate) async fn get(
@@ -42,11 +40,7 @@ async fn by_merchant_no(
     } = theirs;
     let mut wrong = Violations::default();
     let order = wrong.take("merchant_refund.order_no", read(order_no));
-    wrong.unless(
-        is_visible(number, NUMBER),
-        "merchant_refund.merchant_refund_no",
-        "must be 1 to 64 visible ASCII characters",
-    );
+    merchant_no(&mut wrong, "merchant_refund.merchant_refund_no", number);
     let (Some(order), true) = (order, wrong.is_empty()) else {
         return Err(wrong.into());
     };
