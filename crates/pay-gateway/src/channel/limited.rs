@@ -1,6 +1,7 @@
 //! A channel of which only so many calls are under way at once; each is counted and timed.
 //! A call for which there is no room is refused before anything is sent.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,11 @@ pub const BUSY: &str = DeclineReason::ChannelBusy.name();
 
 // Less than a job may take, and than a caller of QueryPayment notices.
 const A_MOMENT: Duration = Duration::from_millis(500);
+// A call that nobody waits for is quicker than this, or it is slow.
+const SLOW: Duration = Duration::from_secs(2);
+// So many slow ones in a row, and one at a time is enough to see whether it is better: jobs of all
+// accounts run side by side, and would soon all wait for this one.
+const TOO_OFTEN: u32 = 5;
 
 /// One account's channel, behind its limit.
 pub struct Limited<C> {
@@ -27,6 +33,9 @@ pub struct Limited<C> {
     // What nobody waits for takes half of the room at most: however slow the channel is, there
     // is a place for who wants to pay.
     behind: Semaphore,
+    // How many of these were slow, one after the other; then they go one by one.
+    slow: AtomicU32,
+    alone: Semaphore,
 }
 
 impl<C: Channel> Limited<C> {
@@ -38,6 +47,8 @@ impl<C: Channel> Limited<C> {
             name,
             room: Semaphore::new(limit),
             behind: Semaphore::new(limit.div_ceil(2)),
+            slow: AtomicU32::new(0),
+            alone: Semaphore::new(1),
         }
     }
 }
@@ -57,11 +68,29 @@ impl<C> Limited<C> {
 
     /// The same for a call that jobs make; it waits a moment for its turn among them.
     async fn call_behind<A: Answer>(&self, kind: &'static str, call: impl Future<Output = A>) -> A {
-        let Ok(Ok(_place)) = timeout(A_MOMENT, self.behind.acquire()).await else {
+        let (places, patience) = match self.slow.load(Ordering::Relaxed) {
+            TOO_OFTEN.. => (&self.alone, Duration::ZERO),
+            _ => (&self.behind, A_MOMENT),
+        };
+        let Ok(Ok(_place)) = timeout(patience, places.acquire()).await else {
             count(self.name, kind, BUSY);
             return A::not_made(BUSY.to_owned());
         };
-        self.call(kind, call).await
+        let timed = async {
+            let begun = Instant::now();
+            let answer = call.await;
+            self.note(begun.elapsed());
+            answer
+        };
+        self.call(kind, timed).await
+    }
+
+    fn note(&self, took: Duration) {
+        if took < SLOW {
+            self.slow.store(0, Ordering::Relaxed);
+        } else {
+            self.slow.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

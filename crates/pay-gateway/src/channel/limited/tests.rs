@@ -13,9 +13,11 @@ use tokio::task::yield_now;
 use super::*;
 use crate::channel::AuthCode;
 
-/// A channel that answers after a second, and remembers how often it was asked.
-#[derive(Default)]
-struct Slow(Arc<AtomicUsize>);
+/// A channel that takes its time, and remembers how often it was asked.
+struct Slow {
+    asked: Arc<AtomicUsize>,
+    takes: Arc<Mutex<Duration>>,
+}
 
 #[async_trait]
 impl Channel for Slow {
@@ -68,15 +70,23 @@ impl Channel for Slow {
 
 impl Slow {
     async fn answer(&self) -> String {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let takes = *self.takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         String::new()
     }
 }
 
 fn limited(limit: usize) -> (Arc<Limited<Slow>>, Arc<AtomicUsize>) {
-    let slow = Slow::default();
-    let asked = Arc::clone(&slow.0);
+    taking(&Arc::new(Mutex::new(Duration::from_secs(1))), limit)
+}
+
+fn taking(takes: &Arc<Mutex<Duration>>, limit: usize) -> (Arc<Limited<Slow>>, Arc<AtomicUsize>) {
+    let asked = Arc::<AtomicUsize>::default();
+    let slow = Slow {
+        asked: Arc::clone(&asked),
+        takes: Arc::clone(takes),
+    };
     (Arc::new(Limited::new("slow", slow, limit)), asked)
 }
 
@@ -154,6 +164,48 @@ async fn what_nobody_waits_for_takes_half_of_the_room() {
     }
     let refused = answers.iter().filter(|answer| **answer == busy().1);
     assert_eq!(refused.count(), 1, "{answers:?}");
+}
+
+/// Three queries at once: how many of them reached the channel, and how long that took.
+async fn three(channel: &Limited<Slow>, asked: &AtomicUsize) -> (usize, Duration) {
+    let (begun, before) = (Instant::now(), asked.load(Ordering::Relaxed));
+    let query = query();
+    let one = || channel.query(&query);
+    tokio::join!(one(), one(), one());
+    (asked.load(Ordering::Relaxed) - before, begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_stays_slow_holds_one_job_at_a_time_until_it_is_quick_again() {
+    let takes = Arc::new(Mutex::new(SLOW));
+    let (channel, asked) = taking(&takes, 8);
+    assert_eq!(three(&channel, &asked).await, (3, SLOW));
+    assert_eq!(three(&channel, &asked).await, (3, SLOW));
+    for _ in 0..3 {
+        assert_eq!(three(&channel, &asked).await, (1, SLOW));
+    }
+    // Who waits for an answer has all the room that there is.
+    let mut payers = Vec::new();
+    for _ in 0..8 {
+        payers.push(begin(&channel).await);
+    }
+    for payer in payers {
+        assert_eq!(payer.await.unwrap().outcome(), "UNKNOWN");
+    }
+    let quick = SLOW.saturating_sub(Duration::from_millis(1));
+    *takes.lock().unwrap() = quick;
+    assert_eq!(three(&channel, &asked).await, (1, quick));
+    assert_eq!(three(&channel, &asked).await, (3, quick));
+    // Those that are slow must come one after the other.
+    for slow in [1, 4, 4] {
+        *takes.lock().unwrap() = SLOW;
+        for _ in 0..slow {
+            channel.query(&query()).await;
+        }
+        *takes.lock().unwrap() = quick;
+        channel.query(&query()).await;
+        assert_eq!(three(&channel, &asked).await.0, 3);
+    }
 }
 
 const NUMBER: &str = "W2011200930000010010000";
