@@ -58,6 +58,7 @@ pub use policy::{
     MaxAttempts, MethodPolicy, Policies, PolicyError, PolicyFile, PolicyFileError,
     ServiceConfigError,
 };
+pub use seldom::Seldom;
 pub use server::{Drained, ServeError, Server, ServerSettings};
 pub use span::{Span, SpanKind, Spans};
 pub use telemetry::{LogFormat, init_logs, install_metrics};

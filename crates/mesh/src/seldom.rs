@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// When it was said last.
+/// Something that is logged once a second at most: when it was said last.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom(Mutex<Option<Instant>>);
+pub struct Seldom(Mutex<Option<Instant>>);
 
 impl Seldom {
     /// Whether it may be said again; if so, it is taken as said.
-    pub(crate) fn may(&self) -> bool {
+    pub fn may(&self) -> bool {
         let now = Instant::now();
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let may = last.is_none_or(|last| now.saturating_duration_since(last) >= EVERY);

@@ -16,7 +16,7 @@ use proto::shop::v1::{
 };
 use seam::net::Net;
 use seam::{Clock, Ids};
-use store::cache::{Cache, ReadThrough, ReadThroughSettings};
+use store::cache::{Cache, InProcess, ReadThrough, ReadThroughSettings};
 use tonic::Code;
 
 use crate::channel::http::{ChannelHttp, HttpSettings};
@@ -28,6 +28,8 @@ use crate::payment::{Account, Asked};
 use crate::rotation::{Rotation, by_weight};
 
 const ASK: Duration = Duration::from_secs(2);
+// A few hundred bytes an account, of those whose payments are called back within minutes.
+const SIGNERS: u64 = 16 * 1024 * 1024;
 
 /// How pay-gateway reaches the world.
 #[derive(Clone)]
@@ -43,6 +45,8 @@ pub struct Peers {
 pub(crate) struct Accounts {
     shops: ShopServiceClient<mesh::Client>,
     known: ReadThrough<tonic::Status>,
+    // In this process: nothing that others share stands between a callback and its commit.
+    merchants: ReadThrough<tonic::Status>,
     known_shops: ReadThrough<tonic::Status>,
     signers: BTreeMap<String, Signer>,
     config: PayGatewayConfig,
@@ -66,13 +70,14 @@ impl Accounts {
             stale: config.account_cache * 20,
             remembered: Duration::ZERO,
         };
-        let known = |name| {
-            let (cache, clock) = (Arc::clone(&peers.cache), Arc::clone(&clock));
-            ReadThrough::new(believed(name), cache, clock)
+        let known = |name, cache: &Arc<dyn Cache>| {
+            ReadThrough::new(believed(name), Arc::clone(cache), Arc::clone(&clock))
         };
+        let own: Arc<dyn Cache> = Arc::new(InProcess::new(SIGNERS, Arc::clone(&clock)));
         Ok(Self {
-            known: known("accounts"),
-            known_shops: known("selling"),
+            known: known("accounts", &peers.cache),
+            merchants: known("signers", &own),
+            known_shops: known("selling", &peers.cache),
             shops: peers.shops,
             rotation: Rotation(peers.cache),
             signers,
@@ -93,7 +98,8 @@ impl Accounts {
             return Ok(Err(DeclineReason::ShopClosed));
         }
         let key = format!("shop:{}", asked.shop_id);
-        let accounts = self.ask(&key, Owner::ShopId(asked.shop_id)).await?;
+        let owner = Owner::ShopId(asked.shop_id);
+        let accounts = self.ask(&self.known, &key, owner).await?;
         let fits = |account: &&MerchantAccount| {
             account.enabled
                 && account.pay_type == i32::from(asked.pay_type.code())
@@ -130,12 +136,12 @@ impl Accounts {
 
     /// The signers that may have signed a message of a channel's merchant.
     pub(crate) async fn signers_of(&self, mch_id: &str) -> Result<Vec<Signer>, GatewayError> {
-        let key = format!("merchant:{mch_id}");
         let merchant = ChannelMerchant {
             channel: WireChannel::Swiftpass.into(),
             mch_id: mch_id.to_owned(),
         };
-        let accounts = self.ask(&key, Owner::ChannelMerchant(merchant)).await?;
+        let owner = Owner::ChannelMerchant(merchant);
+        let accounts = self.ask(&self.merchants, mch_id, owner).await?;
         let mut names: Vec<&str> = accounts
             .iter()
             .map(|account| account.key_name.as_str())
@@ -185,7 +191,12 @@ impl Accounts {
         Limited::new("swiftpass", channel, config.concurrency)
     }
 
-    async fn ask(&self, key: &str, owner: Owner) -> Result<Vec<MerchantAccount>, GatewayError> {
+    async fn ask(
+        &self,
+        known: &ReadThrough<tonic::Status>,
+        key: &str,
+        owner: Owner,
+    ) -> Result<Vec<MerchantAccount>, GatewayError> {
         let mut shops = self.shops.clone();
         let load = move |_| {
             // Others may wait for the same answer: its deadline is its own.
@@ -198,11 +209,8 @@ impl Accounts {
                 Ok(Some(answer.encode_to_vec()).filter(|_| !answer.accounts.is_empty()))
             })
         };
-        let found = self
-            .known
-            .get(key, load)
-            .await
-            .map_err(|status| (*status).clone())?;
+        let found = known.get(key, load).await;
+        let found = found.map_err(|status| (*status).clone())?;
         let answer = found
             .as_deref()
             .map(ListMerchantAccountsResponse::decode)

@@ -31,8 +31,8 @@ pub use query::{Paid, Query, QueryAnswer};
 pub use refund::{Refund, RefundAnswer, RefundQuery, RefundQueryAnswer, Refunded};
 pub use undo::{Undo, UndoAnswer};
 
-/// The longest message read from a channel, in bytes.
-pub const MAX_MESSAGE: usize = 64 * 1024;
+/// The longest message read from a channel, in bytes: as much as MySQL keeps in a BLOB.
+pub const MAX_MESSAGE: usize = 64 * 1024 - 1;
 /// The most fields read from a callback, empty ones included: anybody may send one.
 pub const MAX_FIELDS: usize = 64;
 /// The same of a reply: an order's fifty refunds have nine each.

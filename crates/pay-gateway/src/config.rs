@@ -89,6 +89,9 @@ impl PayGatewayConfig {
         if self.swiftpass.timeout > Duration::from_secs(7) || self.swiftpass.timeout.is_zero() {
             return Err("pay_gateway.swiftpass.timeout must be above 0 and at most 7s".to_owned());
         }
+        if self.swiftpass.connect_timeout.is_zero() {
+            return Err("pay_gateway.swiftpass.connect_timeout must be above 0".to_owned());
+        }
         if self.swiftpass.concurrency == 0 || self.compression == 0 {
             let keys = "pay_gateway.swiftpass.concurrency and pay_gateway.compression";
             return Err(format!("{keys} must be 1 or above"));

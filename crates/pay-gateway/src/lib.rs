@@ -32,6 +32,7 @@ mod job {
 use std::sync::Arc;
 
 use domain::Environment;
+use mesh::Seldom;
 use proto::gateway::v1::payment_service_server::PaymentServiceServer;
 use seam::{Clock, Ids};
 use store::{Db, DbSettings};
@@ -54,6 +55,8 @@ struct Inner {
     config: PayGatewayConfig,
     environment: Environment,
     accounts: Accounts,
+    // Of what is not believed, a sample.
+    sampled: Seldom,
     // Calls to channels go on when their caller goes away; shutdown waits for them.
     calls: TaskTracker,
 }
@@ -92,6 +95,7 @@ impl PayGateway {
             config,
             environment,
             accounts,
+            sampled: Seldom::default(),
             calls,
         })))
     }

@@ -9,7 +9,7 @@ use mesh::Lifecycle;
 use seam::net::{Memory, Net};
 use seam::{Clock, ManualClock, SystemIds};
 use store::Engine;
-use store::cache::InProcess;
+use store::cache::{Cache, InProcess};
 use testkit::{ENGINES, TestDb};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,8 @@ pub(super) struct Setup {
     pub(super) compression: u32,
     /// Whether anybody listens where the channel should be.
     pub(super) is_there: bool,
+    /// What it shares with other processes; by itself, if there is nothing.
+    pub(super) cache: Option<Arc<dyn Cache>>,
 }
 
 impl Default for Setup {
@@ -43,6 +45,7 @@ impl Default for Setup {
             concurrency: 64,
             compression: 1,
             is_there: true,
+            cache: None,
         }
     }
 }
@@ -81,13 +84,14 @@ impl Bed {
         let net = Arc::new(Memory::default());
         let channel = Channel::open(&net).await;
         let (shops, client) = Shops::open(&net).await;
+        let by_itself = || Arc::new(InProcess::new(1 << 20, clock.clone())) as _;
         let parts = Parts {
             config: config(setup, &channel),
             database: test_db.settings(),
             environment: environment(),
             peers: Peers {
                 shops: client,
-                cache: Arc::new(InProcess::new(1 << 20, clock.clone())),
+                cache: setup.cache.clone().unwrap_or_else(by_itself),
                 net: net.clone(),
             },
         };

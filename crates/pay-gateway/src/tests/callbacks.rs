@@ -1,12 +1,18 @@
 //! Callbacks: stored before they are acknowledged, taken in once however often they come.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
 use domain::{ObligationKind, PaymentState};
 use proto::gateway::v1::PaymentState as Wire;
 use seam::net::Net;
+use store::cache::{Cache, CacheError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::bed::{Bed, FEN, number, on_both};
+use super::bed::{Bed, FEN, Setup, number, on_both, on_both_with};
 use super::channel::{Gate, Letter, PREPAY, QUERY, key, paid, ready, refused};
 use super::shops::{MCH_ID, OTHER_MCH_ID, account};
 use super::stands::{DEAD_BY_REPLY, PAID_BY_CALLBACK, PAID_BY_QUERY};
@@ -36,6 +42,53 @@ async fn a_callback_is_durable_when_it_is_acknowledged() {
         // Until it is taken in, the payment is as it was.
         bed.stands(number(1), PaymentState::Pending, (true, &[]))
             .await;
+    })
+    .await;
+}
+
+/// A cache that keeps nothing, and counts how often it is turned to.
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl Counted {
+    fn turned_to(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Cache for Counted {
+    async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        self.turned_to();
+        Ok(None)
+    }
+
+    async fn put(&self, _: &str, _: Vec<u8>, _: Duration) -> Result<(), CacheError> {
+        self.turned_to();
+        Ok(())
+    }
+
+    async fn forget(&self, _: &str) -> Result<(), CacheError> {
+        self.turned_to();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn between_a_callback_and_its_commit_nobody_turns_to_what_processes_share() {
+    let shared = Arc::new(Counted::default());
+    let setup = Setup {
+        cache: Some(shared.clone()),
+        ..Setup::default()
+    };
+    on_both_with(setup, async |bed| {
+        bed.prepay(number(1)).await;
+        let before = shared.0.load(Ordering::Relaxed);
+        assert!(before > 0, "it is asked for the shop and its accounts");
+        let letter = Letter::paid(number(1), FEN, bed.now());
+        bed.is_called_back(&letter).await;
+        assert_eq!(bed.stored_callbacks().await, 1);
+        assert_eq!(shared.0.load(Ordering::Relaxed), before);
     })
     .await;
 }
