@@ -32,13 +32,14 @@ impl Rotation {
             asked.shop_id,
             asked.pay_type.code()
         );
-        let last = self.0.get(&key).await.ok().flatten().unwrap_or_default();
+        // What is kept names its key: of another's account nothing follows.
+        let kept = |account: &MerchantAccount| format!("{key}={}", account.account_id).into_bytes();
+        let last = self.0.get(&key).await.ok().flatten();
         let others = accounts.iter().copied();
-        let others = others.filter(|account| account.account_id.to_be_bytes() != last[..]);
+        let others = others.filter(|account| last.as_ref() != Some(&kept(account)));
         let picked = by_weight(&others.collect::<Vec<_>>(), random)?;
-        let remembered = picked.account_id.to_be_bytes().to_vec();
         // Without the cache the payer may get the same account again.
-        drop(self.0.put(&key, remembered, REMEMBERED).await);
+        drop(self.0.put(&key, kept(picked), REMEMBERED).await);
         Some(picked)
     }
 }
@@ -72,6 +73,8 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use store::cache::CacheError;
+
     use super::*;
 
     fn asked() -> Asked {
@@ -104,6 +107,45 @@ mod tests {
         assert!(had.windows(2).all(|pair| pair[0] != pair[1]), "{had:?}");
         let only = rotation.next(&asked(), &[&one], 1).await;
         assert_eq!(only.map(|account| account.account_id), Some(1));
+    }
+
+    #[tokio::test]
+    async fn what_another_payer_had_says_nothing() {
+        let cache = Arc::new(Swapped::default());
+        let rotation = Rotation(cache.clone());
+        let account = |account_id| MerchantAccount {
+            account_id,
+            weight: 100,
+            ..MerchantAccount::default()
+        };
+        let (one, two) = (account(1), account(2));
+        let other = Asked {
+            payer_id: "other".to_owned(),
+            ..asked()
+        };
+        rotation.next(&other, &[&one, &two], 0).await;
+        let picked = rotation.next(&asked(), &[&one, &two], 0).await;
+        assert_eq!(picked.map(|account| account.account_id), Some(1));
+    }
+
+    /// Answers any question with what it was told last.
+    #[derive(Default)]
+    struct Swapped(std::sync::Mutex<Option<Vec<u8>>>);
+
+    #[async_trait::async_trait]
+    impl Cache for Swapped {
+        async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, CacheError> {
+            Ok(self.0.lock().unwrap().clone())
+        }
+
+        async fn put(&self, _: &str, value: Vec<u8>, _: Duration) -> Result<(), CacheError> {
+            *self.0.lock().unwrap() = Some(value);
+            Ok(())
+        }
+
+        async fn forget(&self, _: &str) -> Result<(), CacheError> {
+            Ok(())
+        }
     }
 
     #[test]
