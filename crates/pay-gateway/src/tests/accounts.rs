@@ -78,6 +78,19 @@ async fn a_payer_gets_another_account_next_time() {
 }
 
 #[tokio::test]
+async fn each_account_has_connections_of_its_own_and_keeps_them() {
+    on_both(async |bed| {
+        bed.shops
+            .knows(vec![account(1, MCH_ID), account(2, OTHER_MCH_ID)]);
+        for n in 1..=8 {
+            bed.account_of(n).await;
+        }
+        assert_eq!(bed.dials.count(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_disabled_account_is_not_picked_and_its_callbacks_are_still_believed() {
     on_both(async |bed| {
         bed.shops

@@ -1,12 +1,15 @@
 //! One pay-gateway with all that is around it, and what a test does to it.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::{Attempt, Environment, ObligationKind, OrderNo, OutTradeNo, PaymentState};
 use jiff::Timestamp;
 use mesh::Lifecycle;
-use seam::net::{Memory, Net};
+use seam::net::{Listener, Memory, Net, Stream};
 use seam::{Clock, ManualClock, SystemIds};
 use store::Engine;
 use store::cache::{Cache, InProcess};
@@ -30,6 +33,7 @@ pub(super) const SEND: Duration = Duration::from_secs(5);
 /// What differs from test to test.
 pub(super) struct Setup {
     pub(super) timeout: Duration,
+    pub(super) connect_timeout: Duration,
     pub(super) concurrency: usize,
     pub(super) compression: u32,
     /// Whether anybody listens where the channel should be.
@@ -42,6 +46,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             timeout: SEND,
+            connect_timeout: SEND,
             concurrency: 64,
             compression: 1,
             is_there: true,
@@ -60,7 +65,45 @@ pub(super) struct Bed {
     runner: Runner,
     pub(super) http: ChannelHttp,
     pub(super) net: Arc<Memory>,
+    pub(super) dials: Arc<Dials>,
     pub(super) ingress: String,
+}
+
+/// The way to the channel: counts connections, and can keep them from being made.
+pub(super) struct Dials {
+    net: Arc<Memory>,
+    count: AtomicUsize,
+    hang: AtomicBool,
+}
+
+impl Dials {
+    fn over(net: Arc<Memory>) -> Self {
+        let (count, hang) = Default::default();
+        Self { net, count, hang }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn hang(&self) {
+        self.hang.store(true, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Net for Dials {
+    async fn dial(&self, address: &str) -> io::Result<Stream> {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if self.hang.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.net.dial(address).await
+    }
+
+    async fn listen(&self, address: &str) -> io::Result<Listener> {
+        self.net.listen(address).await
+    }
 }
 
 /// Runs a test on both engines.
@@ -84,6 +127,7 @@ impl Bed {
         let net = Arc::new(Memory::default());
         let channel = Channel::open(&net).await;
         let (shops, client) = Shops::open(&net).await;
+        let dials = Arc::new(Dials::over(net.clone()));
         let by_itself = || Arc::new(InProcess::new(1 << 20, clock.clone())) as _;
         let parts = Parts {
             config: config(setup, &channel),
@@ -92,7 +136,7 @@ impl Bed {
             peers: Peers {
                 shops: client,
                 cache: setup.cache.clone().unwrap_or_else(by_itself),
-                net: net.clone(),
+                net: dials.clone(),
             },
         };
         let ids = Arc::new(SystemIds);
@@ -112,6 +156,7 @@ impl Bed {
             runner,
             http,
             net,
+            dials,
             ingress,
         }
     }
@@ -250,6 +295,7 @@ fn config(setup: &Setup, channel: &Channel) -> PayGatewayConfig {
     };
     config.compression = setup.compression;
     config.swiftpass.timeout = setup.timeout;
+    config.swiftpass.connect_timeout = setup.connect_timeout;
     config.swiftpass.concurrency = setup.concurrency;
     config.swiftpass.gateway_url = if setup.is_there {
         channel.url.clone()

@@ -1,6 +1,6 @@
 //! How a payment begins: the intent, the answer to it, a fence, a refusal.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{ObligationKind, PaymentState};
 use proto::gateway::v1::PaymentState as Wire;
@@ -147,6 +147,26 @@ async fn a_channel_that_refuses_connections_was_not_sent_anything() {
         );
         bed.stands(one, PaymentState::Declined, (false, &[DEAD_BY_REPLY]))
             .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_channel_to_which_no_connection_is_made_in_time_was_not_sent_anything() {
+    let hasty = Setup {
+        connect_timeout: Duration::from_millis(100),
+        ..Setup::default()
+    };
+    on_both_with(hasty, async |bed| {
+        bed.dials.hang();
+        let begun = Instant::now();
+        let declined = bed.prepay(number(1)).await;
+        assert_eq!(
+            (declined.state(), declined.reason.as_str()),
+            (Wire::Declined, "NOT_SENT")
+        );
+        // Long before it would have had to answer.
+        assert!(begun.elapsed() < Duration::from_millis(1500));
     })
     .await;
 }
