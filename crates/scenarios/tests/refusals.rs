@@ -22,6 +22,14 @@ use tonic_types::StatusExt;
 fn told(status: &Status) -> (Code, String) {
     let info = status.get_details_error_info().unwrap();
     assert_eq!(info.domain, "paymesh");
+    if status.code() == Code::FailedPrecondition {
+        let failure = status.get_details_precondition_failure().unwrap();
+        let [first] = &failure.violations[..] else {
+            panic!("{failure:?}")
+        };
+        assert_eq!(first.r#type, info.reason);
+        assert!(first.subject.contains('/') && !first.description.is_empty());
+    }
     (status.code(), info.reason)
 }
 

@@ -126,7 +126,12 @@ impl TradeError {
 
     fn fault(&self) -> Fault {
         let text = self.to_string();
-        let precondition = |reason| Fault::new(ErrorKind::Precondition, reason, &text);
+        // What stands in the way, in what, and what would have to be so first.
+        let precondition = |reason, subject: String, wanted: &str| {
+            Fault::new(ErrorKind::Precondition, reason, &text)
+                .precondition(reason, &subject, wanted)
+        };
+        let of_order = |order: &OrderNo| format!("orders/{order}");
         let unavailable =
             |reason| Fault::new(ErrorKind::Unavailable, reason, &text).retry_after(SOON);
         match self {
@@ -151,30 +156,62 @@ impl TradeError {
             Self::ShopNotFound(shop) => Fault::new(ErrorKind::NotFound, "SHOP_NOT_FOUND", &text)
                 .with("shop_id", shop.to_string()),
             Self::ShopNotOpen(shop) => {
-                precondition("SHOP_NOT_OPEN").with("shop_id", shop.to_string())
+                let shop = shop.to_string();
+                precondition(
+                    "SHOP_NOT_OPEN",
+                    format!("shops/{shop}"),
+                    "its status is OPEN",
+                )
+                .with("shop_id", shop)
             }
-            Self::PayerNotBound(_) => precondition("PAYER_NOT_BOUND"),
-            Self::PayLimitPassed(_) => precondition("PAY_LIMIT_PASSED"),
-            Self::PayerDiffers(_) => precondition("PAYER_DIFFERS"),
-            Self::RequestDiffers(_) => precondition("REQUEST_DIFFERS"),
-            Self::Illegal(illegal) => precondition("ILLEGAL_TRANSITION")
-                .with("from", illegal.from)
-                .with("event", illegal.event),
-            Self::PaymentInProgress { retry_after, .. } => {
-                precondition("PAYMENT_IN_PROGRESS").retry_after(*retry_after)
+            Self::PayerNotBound(order) => {
+                precondition("PAYER_NOT_BOUND", of_order(order), "a payer is bound to it")
+            }
+            Self::PayLimitPassed(order) => precondition(
+                "PAY_LIMIT_PASSED",
+                of_order(order),
+                "its pay limit is to come",
+            ),
+            Self::PayerDiffers(order) => {
+                precondition("PAYER_DIFFERS", of_order(order), "its payer is the same")
+            }
+            Self::RequestDiffers(order) => {
+                let wanted = "each request_id has one pay type";
+                precondition("REQUEST_DIFFERS", of_order(order), wanted)
+            }
+            Self::Illegal(illegal) => {
+                let IllegalTransition {
+                    machine,
+                    from,
+                    event,
+                } = illegal;
+                let wanted = format!("it is in a state that allows {event}");
+                precondition("ILLEGAL_TRANSITION", (*machine).to_owned(), &wanted)
+                    .with("from", from)
+                    .with("event", event)
+            }
+            Self::PaymentInProgress { order, retry_after } => {
+                let wanted = "its live payment is closed";
+                precondition("PAYMENT_IN_PROGRESS", of_order(order), wanted)
+                    .retry_after(*retry_after)
             }
             Self::PaymentUnknown(_) => Fault::new(ErrorKind::Internal, "PAYMENT_UNKNOWN", &text),
-            Self::PaymentRefused { reason, .. } => {
-                precondition("PAYMENT_REFUSED").with("payment_reason", reason)
+            Self::PaymentRefused { order, reason } => {
+                let wanted = "a payment may begin";
+                precondition("PAYMENT_REFUSED", of_order(order), wanted)
+                    .with("payment_reason", reason)
             }
             Self::RefundNotFound(number) => {
                 Fault::new(ErrorKind::NotFound, "REFUND_NOT_FOUND", &text).with("number", number)
             }
             Self::RefundDiffers(refund) => Fault::new(ErrorKind::Exists, "REFUND_DIFFERS", &text)
                 .with("refund_no", refund.to_string()),
-            Self::RefundTooMuch(order, left) => precondition("REFUND_TOO_MUCH")
-                .with("order_no", order.to_string())
-                .with("left_fen", left),
+            Self::RefundTooMuch(order, left) => {
+                let wanted = "as much is left to refund";
+                precondition("REFUND_TOO_MUCH", of_order(order), wanted)
+                    .with("order_no", order.to_string())
+                    .with("left_fen", left)
+            }
             Self::Stopping => Fault::new(ErrorKind::Unavailable, "DRAINING", &text),
             Self::NoNodeNumber => unavailable("NO_NODE_NUMBER"),
             Self::Contended(_) => {
