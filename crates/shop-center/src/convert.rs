@@ -7,7 +7,7 @@ mod update;
 use proto::shop::v1;
 use work::Violations;
 
-use crate::model::{Account, Merchant, Route, Shop};
+use crate::model::{Account, Merchant, Notify, Route, Shop};
 
 pub(crate) use list::{ACCOUNTS, Owner, accounts_of, ids, merchants, shops};
 pub(crate) use update::{Update, set_status, update_account, update_merchant, update_shop};
@@ -19,11 +19,13 @@ pub(crate) fn merchant(message: Option<v1::Merchant>) -> Result<Merchant, Violat
     let id = wrong.take("merchant.merchant_id", field::id(message.merchant_id));
     let name = wrong.take("merchant.name", field::name(message.name));
     let late_money = late_money(&message.late_money.unwrap_or_default(), &mut wrong);
-    match (id, name, late_money) {
-        (Some(id), Some(name), Some(late_money)) => Ok(Merchant {
+    let notify = notify((message.notify_url, message.notify_key_name), &mut wrong);
+    match (id, name, late_money, notify) {
+        (Some(id), Some(name), Some(late_money), Some(notify)) => Ok(Merchant {
             id,
             name,
             late_money,
+            notify,
         }),
         _ => Err(wrong),
     }
@@ -47,6 +49,16 @@ fn late_money(
         customer: customer?,
         store: store?,
     })
+}
+
+pub(crate) const NOTIFY_URL: &str = "merchant.notify_url";
+pub(crate) const NOTIFY_KEY_NAME: &str = "merchant.notify_key_name";
+
+fn notify((url, key_name): (String, String), wrong: &mut Violations) -> Option<Notify> {
+    let url = wrong.take(NOTIFY_URL, field::notify_url(&url));
+    let key_name = wrong.take(NOTIFY_KEY_NAME, field::notify_key_name(key_name));
+    let notify = Notify::of(url?, key_name?);
+    notify.map_err(|(field, fix)| wrong.add(field, fix)).ok()
 }
 
 /// The shop a request wants created.

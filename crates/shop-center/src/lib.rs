@@ -25,7 +25,10 @@ pub use lookup::LookupError;
 pub use queries::ALL as QUERIES;
 pub use service::Service;
 
-store::migrations!(pub MIGRATIONS = 100 => "0100_shops");
+store::migrations!(pub MIGRATIONS =
+    100 => "0100_shops",
+    110 => "0110_merchant_notifications",
+);
 
 /// What the service is made of.
 pub struct Parts {

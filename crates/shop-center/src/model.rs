@@ -12,7 +12,7 @@ use work::Violations;
 use crate::error::What;
 
 pub(crate) use account::{Account, AccountChange, Route};
-pub(crate) use merchant::{Merchant, MerchantChange};
+pub(crate) use merchant::{Merchant, MerchantChange, Notify};
 pub(crate) use shop::{Shop, ShopChange};
 
 /// What is stored with a version and a history.

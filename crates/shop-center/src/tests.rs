@@ -4,6 +4,7 @@ mod changing;
 mod creating;
 mod listing;
 mod looking_up;
+mod notifying;
 mod requests;
 
 use std::sync::Arc;

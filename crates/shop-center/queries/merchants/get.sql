@@ -1,3 +1,3 @@
 -- merchants/get
-SELECT merchant_id, name, late_money, version, created_at, updated_at
+SELECT merchant_id, name, late_money, notify_url, notify_key_name, version, created_at, updated_at
 FROM merchants WHERE merchant_id = ?

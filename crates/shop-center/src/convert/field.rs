@@ -1,7 +1,11 @@
 //! One field of a request each: its value, or what it must be.
 
+mod notify_url;
+
 use domain::{Channel, LateMoney, PayType};
 use proto::shop::v1;
+
+pub(crate) use notify_url::notify_url;
 
 /// A value, or how to put the field right.
 type Read<T> = Result<T, String>;
@@ -117,6 +121,14 @@ pub(crate) fn key_name(name: String) -> Read<String> {
     Err(format!(
         "must be 1 to {KEY_NAME} letters, digits, dots, dashes or underscores"
     ))
+}
+
+/// A key's name that may be left out.
+pub(crate) fn notify_key_name(name: String) -> Read<String> {
+    if name.is_empty() {
+        return Ok(name);
+    }
+    key_name(name)
 }
 
 pub(crate) fn weight(weight: i32) -> Read<i32> {

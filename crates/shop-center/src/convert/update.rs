@@ -5,7 +5,8 @@ use prost_types::FieldMask;
 use proto::shop::v1::{self, ShopStatus};
 use work::Violations;
 
-use super::{AFTER_CUSTOMER, AFTER_STORE, AFTER_SYSTEM, field, missing};
+use super::{AFTER_CUSTOMER, AFTER_STORE, AFTER_SYSTEM, NOTIFY_KEY_NAME, NOTIFY_URL};
+use super::{field, missing};
 use crate::model::{AccountChange, MerchantChange, ShopChange};
 
 /// A change of one thing, meant for one version of it; `None`: whichever it is.
@@ -28,6 +29,8 @@ const MERCHANT: Paths = &[
     ("late_money.after_system", None),
     ("late_money.after_customer", None),
     ("late_money.after_store", None),
+    ("notify_url", None),
+    ("notify_key_name", None),
     ("merchant_id", NEVER),
     ("create_time", SERVER),
     ("version", SERVER),
@@ -67,13 +70,27 @@ pub(crate) fn update_merchant(
     let message = request.merchant.ok_or_else(|| missing("merchant"))?;
     let mut asked = Asked::of(request.update_mask, MERCHANT);
     let id = asked.id("merchant.merchant_id", message.merchant_id);
+    let (url, key_name) = (message.notify_url, message.notify_key_name);
     let late = message.late_money.unwrap_or_default();
+    let change = MerchantChange {
+        name: asked.take(&["name"], "merchant.name", || field::name(message.name)),
+        notify_url: asked.take(&["notify_url"], NOTIFY_URL, || field::notify_url(&url)),
+        notify_key_name: asked.take(&["notify_key_name"], NOTIFY_KEY_NAME, || {
+            field::notify_key_name(key_name)
+        }),
+        ..late_money(&late, &mut asked)
+    };
+    asked.finish(id, request.expected_version, change)
+}
+
+// What is asked of the late-money policy, and nothing else.
+fn late_money(late: &v1::LateMoneyPolicy, asked: &mut Asked) -> MerchantChange {
     let default = LateMoneyPolicy::default();
     let mut fate = |path, field, fate, default| {
         let read = move || field::late_money(fate, default);
         asked.take(&["late_money", path], field, read)
     };
-    let change = MerchantChange {
+    MerchantChange {
         after_system: fate(
             "late_money.after_system",
             AFTER_SYSTEM,
@@ -92,9 +109,8 @@ pub(crate) fn update_merchant(
             late.after_store,
             default.store,
         ),
-        name: asked.take(&["name"], "merchant.name", || field::name(message.name)),
-    };
-    asked.finish(id, request.expected_version, change)
+        ..MerchantChange::default()
+    }
 }
 
 /// What a request wants changed of a shop.

@@ -5,7 +5,7 @@ use work::By;
 
 use super::Created;
 use super::create::{create, existing, vanished};
-use crate::model::Merchant;
+use crate::model::{Entity, Merchant};
 use crate::queries::{MERCHANTS_INSERT, MERCHANTS_WINNER};
 use crate::{Inner, ShopCenterError};
 
@@ -22,14 +22,9 @@ pub(crate) async fn create_merchant(
     merchant: Merchant,
     by: &By,
 ) -> Result<Created<Merchant>, ShopCenterError> {
-    let Merchant {
-        id,
-        name,
-        late_money,
-    } = &merchant;
-    let columns = row![*id, name.as_str(), late_money.code()];
+    let columns = [row![merchant.id], merchant.changeable()].concat();
     let made = create(&center.db, &merchant, (NAME, &GUARD), (columns, by)).await;
-    center.lookups.forget_merchant(*id).await;
+    center.lookups.forget_merchant(merchant.id).await;
     if let Some(made) = made? {
         return Ok(Created::now(made));
     }

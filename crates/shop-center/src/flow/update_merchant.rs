@@ -18,7 +18,7 @@ pub(crate) async fn update_merchant(
     update: Update<MerchantChange>,
     by: &By,
 ) -> Result<Kept<Merchant>, ShopCenterError> {
-    let apply = |it, change: &MerchantChange| Ok(change.apply(it));
+    let apply = |it, change: &MerchantChange| Ok(change.apply(it)?);
     let changed = change(&center.db, &update, (NAMED, by), apply).await;
     center.lookups.forget_merchant(update.id).await;
     changed
