@@ -86,24 +86,28 @@ pub(crate) fn shop(message: Option<v1::Shop>) -> Result<Shop, Violations> {
 pub(crate) fn account(message: Option<v1::MerchantAccount>) -> Result<Account, Violations> {
     let message = message.ok_or_else(|| missing("account"))?;
     let mut wrong = Violations::default();
+    read_account(message, &mut wrong).ok_or(wrong)
+}
+
+fn read_account(message: v1::MerchantAccount, wrong: &mut Violations) -> Option<Account> {
     let id = wrong.take("account.account_id", field::id(message.account_id));
-    let route = route(&message, &mut wrong);
-    let agent = field::sign_agentno(message.sign_agentno);
-    let agent = wrong.take("account.sign_agentno", agent);
+    let route = route(&message, wrong);
+    let mut number = |name, number| wrong.take(name, field::optional_number(number));
+    let sign_agentno = number("account.sign_agentno", message.sign_agentno);
+    let groupno = number("account.groupno", message.groupno);
+    let sub_appid = number("account.sub_appid", message.sub_appid);
     let key_name = wrong.take("account.key_name", field::key_name(message.key_name));
     let weight = wrong.take("account.weight", field::weight(message.weight));
-    let enabled = message.enabled;
-    match (id, route, agent, key_name, weight) {
-        (Some(id), Some(route), Some(sign_agentno), Some(key_name), Some(weight)) => Ok(Account {
-            id,
-            route,
-            sign_agentno,
-            key_name,
-            weight,
-            enabled,
-        }),
-        _ => Err(wrong),
-    }
+    Some(Account {
+        id: id?,
+        route: route?,
+        sign_agentno: sign_agentno?,
+        groupno: groupno?,
+        sub_appid: sub_appid?,
+        key_name: key_name?,
+        weight: weight?,
+        enabled: message.enabled,
+    })
 }
 
 fn route(message: &v1::MerchantAccount, wrong: &mut Violations) -> Option<Route> {

@@ -28,6 +28,7 @@ pub use service::Service;
 store::migrations!(pub MIGRATIONS =
     100 => "0100_shops",
     110 => "0110_merchant_notifications",
+    111 => "0111_account_sub_ids",
 );
 
 /// What the service is made of.

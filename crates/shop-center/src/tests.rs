@@ -6,6 +6,7 @@ mod listing;
 mod looking_up;
 mod notifying;
 mod requests;
+mod sub_ids;
 
 use std::sync::Arc;
 use std::time::Duration;

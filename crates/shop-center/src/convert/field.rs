@@ -102,12 +102,15 @@ pub(crate) fn mch_id(mch_id: String) -> Read<String> {
     }
 }
 
-pub(crate) fn sign_agentno(number: String) -> Read<String> {
+/// A number or name at a channel that may be left out.
+pub(crate) fn optional_number(number: String) -> Read<String> {
     let fits = number.len() <= NUMBER && is_alphanumeric(&number);
     if fits {
         Ok(number)
     } else {
-        Err(format!("must be at most {NUMBER} letters or digits"))
+        Err(format!(
+            "must be at most {NUMBER} letters or digits, or unset"
+        ))
     }
 }
 
@@ -169,8 +172,8 @@ mod tests {
         for bad in ["", " 755", "755-1", "７５５", &"a".repeat(33)] {
             assert!(mch_id(bad.to_owned()).is_err(), "{bad:?}");
         }
-        assert!(sign_agentno(String::new()).is_ok());
-        assert!(sign_agentno("a b".to_owned()).is_err());
+        assert!(optional_number(String::new()).is_ok());
+        assert!(optional_number("a b".to_owned()).is_err());
         assert!(key_name("swiftpass-7551000001".to_owned()).is_ok());
         assert!(key_name(String::new()).is_err() && key_name("../key".to_owned()).is_err());
     }

@@ -50,6 +50,8 @@ const SHOP: Paths = &[
 
 const ACCOUNT: Paths = &[
     ("sign_agentno", None),
+    ("groupno", None),
+    ("sub_appid", None),
     ("key_name", None),
     ("weight", None),
     ("enabled", None),
@@ -131,13 +133,16 @@ pub(crate) fn update_account(
     let message = request.account.ok_or_else(|| missing("account"))?;
     let mut asked = Asked::of(request.update_mask, ACCOUNT);
     let id = asked.id("account.account_id", message.account_id);
-    let (agent, key_name) = (message.sign_agentno, message.key_name);
+    let mut number = |path, field, number| {
+        let read = || field::optional_number(number);
+        asked.take(&[path], field, read)
+    };
     let change = AccountChange {
-        sign_agentno: asked.take(&["sign_agentno"], "account.sign_agentno", || {
-            field::sign_agentno(agent)
-        }),
+        sign_agentno: number("sign_agentno", "account.sign_agentno", message.sign_agentno),
+        groupno: number("groupno", "account.groupno", message.groupno),
+        sub_appid: number("sub_appid", "account.sub_appid", message.sub_appid),
         key_name: asked.take(&["key_name"], "account.key_name", || {
-            field::key_name(key_name)
+            field::key_name(message.key_name)
         }),
         weight: asked.take(&["weight"], "account.weight", || {
             field::weight(message.weight)

@@ -6,7 +6,7 @@ use work::By;
 use super::create::{create, existing, vanished};
 use super::{Created, find};
 use crate::error::What;
-use crate::model::{Account, Route, Shop};
+use crate::model::{Account, Entity, Route, Shop};
 use crate::queries::{ACCOUNTS_INSERT, ACCOUNTS_OF_ROUTE, ACCOUNTS_WINNER};
 use crate::{Inner, ShopCenterError};
 
@@ -40,17 +40,7 @@ pub(crate) async fn create_merchant_account(
 }
 
 fn columns(account: &Account) -> Vec<Value> {
-    [
-        row![account.id],
-        account.route.row(),
-        row![
-            account.sign_agentno.as_str(),
-            account.key_name.as_str(),
-            account.weight,
-            account.enabled
-        ],
-    ]
-    .concat()
+    [row![account.id], account.route.row(), account.changeable()].concat()
 }
 
 // Not the same id, so it was the same route.

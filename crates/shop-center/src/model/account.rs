@@ -17,6 +17,8 @@ pub(crate) struct Account {
     pub(crate) id: i64,
     pub(crate) route: Route,
     pub(crate) sign_agentno: String,
+    pub(crate) groupno: String,
+    pub(crate) sub_appid: String,
     pub(crate) key_name: String,
     pub(crate) weight: i32,
     pub(crate) enabled: bool,
@@ -35,6 +37,8 @@ pub(crate) struct Route {
 #[derive(Debug, Default)]
 pub(crate) struct AccountChange {
     pub(crate) sign_agentno: Option<String>,
+    pub(crate) groupno: Option<String>,
+    pub(crate) sub_appid: Option<String>,
     pub(crate) key_name: Option<String>,
     pub(crate) weight: Option<i32>,
     pub(crate) enabled: Option<bool>,
@@ -44,6 +48,8 @@ impl AccountChange {
     pub(crate) fn apply(&self, to: Account) -> Account {
         Account {
             sign_agentno: self.sign_agentno.clone().unwrap_or(to.sign_agentno),
+            groupno: self.groupno.clone().unwrap_or(to.groupno),
+            sub_appid: self.sub_appid.clone().unwrap_or(to.sub_appid),
             key_name: self.key_name.clone().unwrap_or(to.key_name),
             weight: self.weight.unwrap_or(to.weight),
             enabled: self.enabled.unwrap_or(to.enabled),
@@ -67,6 +73,8 @@ impl Entity for Account {
             id: row.int("account_id")?,
             route: Route::read(row)?,
             sign_agentno: row.text("sign_agentno")?,
+            groupno: row.text("groupno")?,
+            sub_appid: row.text("sub_appid")?,
             key_name: row.text("key_name")?,
             weight: row.small("weight")?,
             enabled: row.int("enabled")? == 1,
@@ -76,6 +84,8 @@ impl Entity for Account {
     fn changeable(&self) -> Vec<Value> {
         row![
             self.sign_agentno.as_str(),
+            self.groupno.as_str(),
+            self.sub_appid.as_str(),
             self.key_name.as_str(),
             self.weight,
             self.enabled
@@ -94,6 +104,8 @@ impl Entity for Account {
             pay_type: self.route.pay_type.code().into(),
             mch_id: self.route.mch_id.clone(),
             sign_agentno: self.sign_agentno.clone(),
+            groupno: self.groupno.clone(),
+            sub_appid: self.sub_appid.clone(),
             key_name: self.key_name.clone(),
             weight: self.weight,
             enabled: self.enabled,

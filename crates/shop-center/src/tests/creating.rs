@@ -186,6 +186,14 @@ async fn the_same_id_with_other_content_is_refused_and_changes_nothing() {
                 sign_agentno: "102".to_owned(),
                 ..account(100, 10, "755")
             },
+            MerchantAccount {
+                groupno: "103".to_owned(),
+                ..account(100, 10, "755")
+            },
+            MerchantAccount {
+                sub_appid: "wx1f".to_owned(),
+                ..account(100, 10, "755")
+            },
             account(100, 10, "756"),
         ] {
             let refused = bench.account(other).await.unwrap_err();

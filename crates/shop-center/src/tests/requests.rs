@@ -44,6 +44,8 @@ async fn every_bad_field_is_named_at_once() {
     let bad = MerchantAccount {
         mch_id: "7 5".to_owned(),
         sign_agentno: "-".to_owned(),
+        groupno: "a".repeat(33),
+        sub_appid: "wx 1f".to_owned(),
         weight: 1001,
         ..MerchantAccount::default()
     };
@@ -54,6 +56,8 @@ async fn every_bad_field_is_named_at_once() {
         "account.pay_type",
         "account.mch_id",
         "account.sign_agentno",
+        "account.groupno",
+        "account.sub_appid",
         "account.key_name",
         "account.weight",
     ];
@@ -167,9 +171,18 @@ async fn every_bad_field_of_a_change_is_named_at_once() {
     let bad = MerchantAccount {
         weight: -1,
         sign_agentno: "-".to_owned(),
+        groupno: "1_2".to_owned(),
+        sub_appid: "微信".to_owned(),
         ..MerchantAccount::default()
     };
-    let paths = ["weight", "key_name", "sign_agentno", "enabled"];
+    let paths = [
+        "weight",
+        "key_name",
+        "sign_agentno",
+        "groupno",
+        "sub_appid",
+        "enabled",
+    ];
     let refused = bench
         .update_account(bad.clone(), &paths, 1)
         .await
@@ -177,10 +190,14 @@ async fn every_bad_field_of_a_change_is_named_at_once() {
     let wanted = [
         "account.account_id",
         "account.sign_agentno",
+        "account.groupno",
+        "account.sub_appid",
         "account.key_name",
         "account.weight",
     ];
     assert_eq!(fields(&refused), wanted);
+    let fix = "account.groupno: must be at most 32 letters or digits";
+    assert!(refused.message().contains(fix), "{refused}");
     // What the mask does not name is not looked at.
     let refused = bench
         .update_account(bad, &["enabled"], 1)
