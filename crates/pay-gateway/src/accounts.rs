@@ -177,12 +177,14 @@ impl Accounts {
             connect_timeout: config.connect_timeout,
             ..HttpSettings::default()
         };
-        let agent = Some(account.sign_agentno.clone()).filter(|agent| !agent.is_empty());
+        let if_any = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let callback_url = self.config.callback_url.trim_end_matches('/');
         let account = swiftpass::Account {
             gateway_url: config.gateway_url.clone(),
             mch_id: account.mch_id.clone(),
-            sign_agentno: agent,
+            sign_agentno: if_any(&account.sign_agentno),
+            sub_appid: if_any(&account.sub_appid),
+            groupno: if_any(&account.groupno),
             notify_url: format!("{callback_url}/callback/swiftpass"),
             signer: signer.clone(),
         };

@@ -77,6 +77,8 @@ pub(crate) struct Account {
     pub(crate) mch_id: String,
     pub(crate) key_name: String,
     pub(crate) sign_agentno: String,
+    pub(crate) sub_appid: String,
+    pub(crate) groupno: String,
 }
 
 /// How far the closing (c→b) or reversing (b→c) of a payment has come at the channel.
@@ -272,6 +274,8 @@ impl StoredPayment {
                 mch_id: row.text("mch_id")?,
                 key_name: row.text("key_name")?,
                 sign_agentno: row.text("sign_agentno")?,
+                sub_appid: row.text("sub_appid")?,
+                groupno: row.text("groupno")?,
             },
             pay_info: row.opt_text("pay_info")?,
             channel_trade_no: row.opt_text("channel_trade_no")?,

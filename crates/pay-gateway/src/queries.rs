@@ -25,4 +25,7 @@ store::queries! {
     REFUND_LOG_OF_ORDER = "refund_log/of_order";
 }
 
-store::migrations!(pub MIGRATIONS = 100 => "0100_payments");
+store::migrations!(pub MIGRATIONS =
+    100 => "0100_payments",
+    110 => "0110_account_sub_ids",
+);

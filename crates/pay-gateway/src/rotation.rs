@@ -67,6 +67,8 @@ impl Account {
             mch_id: account.mch_id.clone(),
             key_name: account.key_name.clone(),
             sign_agentno: account.sign_agentno.clone(),
+            sub_appid: account.sub_appid.clone(),
+            groupno: account.groupno.clone(),
         }
     }
 }

@@ -20,4 +20,5 @@ mod reversing;
 mod scans;
 mod shops;
 mod stands;
+mod sub_ids;
 mod success;

@@ -41,6 +41,10 @@ pub struct Account {
     pub mch_id: String,
     /// The service provider's number, when messages are signed with its key.
     pub sign_agentno: Option<String>,
+    /// The merchant's own app at WeChat, when payers are known by it.
+    pub sub_appid: Option<String>,
+    /// The chain merchant's number, when messages are signed with its key.
+    pub groupno: Option<String>,
     /// Where callbacks are to come.
     pub notify_url: String,
     /// Signs and verifies with the account's (or its service provider's) key.
@@ -63,6 +67,7 @@ impl Swiftpass {
     /// What every request for a payment begins with.
     fn request(&self, service: &str, out_trade_no: &str) -> Fields {
         let agent = self.account.sign_agentno.as_deref().unwrap_or_default();
+        let chain = self.account.groupno.as_deref().unwrap_or_default();
         let nonce = self.ids.nonce();
         Fields::from_iter([
             ("service", service),
@@ -70,9 +75,14 @@ impl Swiftpass {
             ("charset", "UTF-8"),
             ("mch_id", &self.account.mch_id),
             ("sign_agentno", agent),
+            ("groupno", chain),
             ("out_trade_no", out_trade_no),
             ("nonce_str", &nonce),
         ])
+    }
+
+    fn sub_appid(&self) -> &str {
+        self.account.sub_appid.as_deref().unwrap_or_default()
     }
 
     /// Signs a request and sends it at most once.

@@ -183,6 +183,8 @@ impl StoredPayment {
             account.mch_id.clone(),
             account.key_name.clone(),
             account.sign_agentno.clone(),
+            account.sub_appid.clone(),
+            account.groupno.clone(),
             self.pay_info.clone(),
             self.channel_trade_no.clone(),
             self.paid_at,

@@ -10,6 +10,7 @@ impl Swiftpass {
     pub(super) fn micropay(&self, pay: &Pay) -> Fields {
         let mut fields = self.request("unified.trade.micropay", &pay.out_trade_no);
         fields.set("auth_code", pay.auth_code.digits());
+        fields.set("sub_appid", self.sub_appid());
         fields.set("mch_create_ip", &pay.client_ip);
         // Control characters do not survive XML, and the signature would not match.
         fields.set("body", pay.description.replace(char::is_control, " "));

@@ -17,6 +17,7 @@ impl Swiftpass {
         let mut fields = self.request(service, &prepay.out_trade_no);
         if prepay.pay_type == PayType::SwiftpassWeChat {
             fields.set("is_raw", "1");
+            fields.set("sub_appid", self.sub_appid());
         }
         fields.set(payer, &prepay.payer_id);
         fields.set("notify_url", &self.account.notify_url);

@@ -137,6 +137,8 @@ pub(super) fn swiftpass(gateway_url: String, net: Arc<Memory>) -> Swiftpass {
         gateway_url,
         mch_id: "7551000001".to_owned(),
         sign_agentno: Some("075020000001".to_owned()),
+        sub_appid: None,
+        groupno: None,
         notify_url: "https://pay.example.test/callback/swiftpass".to_owned(),
         signer: signer(),
     };

@@ -106,6 +106,19 @@ async fn it_asks_as_the_vector_does_and_for_an_expiry() {
 }
 
 #[tokio::test]
+async fn an_app_of_the_merchants_own_and_its_chain_are_named() {
+    let (mut swiftpass, asked) = before(ok("")).await;
+    swiftpass.account.sub_appid = Some("wx1f87d44db95cba7a".to_owned());
+    swiftpass.account.groupno = Some("075520000007".to_owned());
+    swiftpass.pay(&pay()).await;
+    let asked = only(&asked);
+    assert_eq!(asked.text("sub_appid"), "wx1f87d44db95cba7a");
+    assert_eq!(asked.text("groupno"), "075520000007");
+    let signed: Vec<_> = asked.iter().filter(|(n, _)| *n != "sign").collect();
+    assert_eq!(asked, forged(&signed));
+}
+
+#[tokio::test]
 async fn a_paid_payment_is_told_whatever_the_wallet_adds() {
     assert_eq!(answer(&success(&[])).await, paid());
     let alipay = [

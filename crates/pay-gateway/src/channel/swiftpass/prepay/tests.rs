@@ -96,6 +96,35 @@ async fn an_alipay_prepay_asks_as_the_vectors_do() {
 }
 
 #[test]
+fn a_wechat_prepay_under_an_app_of_its_own_asks_as_the_vector_does_and_for_an_expiry() {
+    let mut swiftpass = swiftpass(String::new(), Arc::default());
+    swiftpass.account.sub_appid = Some("wx1f87d44db95cba7a".to_owned());
+    swiftpass.account.notify_url = "https://pay.example.test/swiftpass/notify".to_owned();
+    let prepay = Prepay {
+        out_trade_no: "W1709251528510010000".to_owned(),
+        description: "测试商品 A&B".to_owned(),
+        client_ip: "127.0.0.1".to_owned(),
+        amount: 1,
+        ..wechat()
+    };
+    let asked = swiftpass.jspay(&prepay).unwrap();
+    let ours = ["time_start", "time_expire"];
+    let mut asked: Fields = asked.iter().filter(|(n, _)| !ours.contains(n)).collect();
+    swiftpass.account.signer.sign(&mut asked).unwrap();
+    let expected: Fields = vector("jspay_req").fields.iter().collect();
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
+async fn alipay_knows_no_app_of_wechats() {
+    let (mut swiftpass, asked) = before(ok("")).await;
+    swiftpass.account.sub_appid = Some("wx1f87d44db95cba7a".to_owned());
+    swiftpass.prepay(&alipay("2088102146225135")).await;
+    let expected: Fields = vector("alipay_jspay_req").fields.iter().collect();
+    assert_eq!(only(&asked), expected);
+}
+
+#[test]
 fn only_sixteen_digits_from_2088_are_an_alipay_user() {
     assert_eq!(buyer("2088102146225135"), "buyer_id");
     let logins = [
