@@ -9,8 +9,11 @@ use std::sync::Arc;
 use domain::ObligationKind as Kind;
 use pay_gateway::{KeyConfig, SecretConfig, SignType};
 use paymesh::cli::Service;
+use prost_types::FieldMask;
 use proto::sandbox::v1::script::Misbehaviour;
 use proto::sandbox::v1::{ForgedNotice, LostNotice};
+use proto::shop::v1::list_merchant_accounts_request::Owner;
+use proto::shop::v1::{ListMerchantAccountsRequest, MerchantAccount, UpdateMerchantAccountRequest};
 use proto::trade::v1::{OrderStatus, RefundState};
 use sandbox::{Key, MerchantKey, Pem};
 use scenarios::{KEY, Notice, OTHER_MCH_ID, Shop, TestMesh, Workers, resigned, until};
@@ -20,6 +23,8 @@ use testkit::ENGINES;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 const PROVIDER: &str = "075020000001";
+const CHAIN: &str = "075520000007";
+const APP: &str = "wx1f87d44db95cba7a";
 const CHANGING: &str = "127.0.0.1:1011";
 const OLD: &str = "1a2b3c4d5e6f708192a3b4c5d6e7f809";
 const NEW: &str = "f0e1d2c3b4a5968778695a4b3c2d1e0f";
@@ -146,10 +151,17 @@ async fn becomes_paid(mesh: &TestMesh, order_no: &str) {
 
 /// Whether each message to the channel says this.
 fn is_said(mesh: &TestMesh, what: &str) -> bool {
-    let sent = mesh.channel.sent();
-    let texts = sent.iter().map(|bytes| String::from_utf8_lossy(bytes));
-    let mut messages = texts.filter(|text| text.contains("<xml>"));
-    !sent.is_empty() && messages.all(|text| text.contains(what))
+    let messages = messages(mesh);
+    !messages.is_empty() && messages.iter().all(|text| text.contains(what))
+}
+
+/// What the channel was sent, over however few connections.
+fn messages(mesh: &TestMesh) -> Vec<String> {
+    let sent = mesh.channel.sent().concat();
+    let sent = String::from_utf8_lossy(&sent);
+    let bodies = sent.split("<xml>").skip(1);
+    let ends = bodies.filter_map(|body| body.split("</xml>").next());
+    ends.map(str::to_owned).collect()
 }
 
 #[tokio::test]
@@ -182,6 +194,54 @@ async fn a_service_provider_signs_for_its_merchant() {
     let shop = mesh.shop_signing("ours", PROVIDER).await;
     all_of_it_works(&mesh, &shop).await;
     assert!(is_said(&mesh, PROVIDER) && is_said(&mesh, OTHER_MCH_ID));
+}
+
+#[tokio::test]
+async fn a_chain_signs_for_its_shops_and_their_app_is_named_where_payers_are() {
+    for engine in ENGINES {
+        let sides = Sides {
+            engine,
+            number: CHAIN,
+            ..Sides::of(
+                rsa("provider", &["platform"]),
+                platform("platform", "provider"),
+            )
+        };
+        let mesh = sides.mesh().await;
+        let shop = mesh.shop_signing("ours", "").await;
+        belongs_to_a_chain(&mesh, &shop).await;
+        all_of_it_works(&mesh, &shop).await;
+        assert!(is_said(&mesh, &format!("<groupno><![CDATA[{CHAIN}]]>")));
+        for message in messages(&mesh) {
+            let begins = ["pay.weixin.jspay", "unified.trade.micropay"];
+            let begins = begins.iter().any(|service| message.contains(service));
+            assert_eq!(message.contains(APP), begins, "{message}");
+        }
+    }
+}
+
+/// All accounts of the shop are changed.
+async fn belongs_to_a_chain(mesh: &TestMesh, shop: &Shop) {
+    let request = ListMerchantAccountsRequest {
+        owner: Some(Owner::ShopId(shop.shop_id)),
+        ..ListMerchantAccountsRequest::default()
+    };
+    let listed = mesh.shops().list_merchant_accounts(request).await.unwrap();
+    for account in listed.into_inner().accounts {
+        let request = UpdateMerchantAccountRequest {
+            expected_version: account.version,
+            account: Some(MerchantAccount {
+                groupno: CHAIN.to_owned(),
+                sub_appid: APP.to_owned(),
+                ..account
+            }),
+            update_mask: Some(FieldMask {
+                paths: vec!["groupno".to_owned(), "sub_appid".to_owned()],
+            }),
+        };
+        let updated = mesh.shops().update_merchant_account(request).await;
+        updated.unwrap();
+    }
 }
 
 #[tokio::test]
