@@ -27,5 +27,5 @@ store::queries! {
 
 store::migrations!(pub MIGRATIONS =
     100 => "0100_payments",
-    110 => "0110_account_sub_ids",
+    101 => "0101_account_sub_ids",
 );

@@ -27,8 +27,8 @@ pub use service::Service;
 
 store::migrations!(pub MIGRATIONS =
     100 => "0100_shops",
-    110 => "0110_merchant_notifications",
-    111 => "0111_account_sub_ids",
+    101 => "0101_merchant_notifications",
+    102 => "0102_account_sub_ids",
 );
 
 /// What the service is made of.
