@@ -1,5 +1,6 @@
 //! A part of the tests' Redis that is one test's own, and broken ways to it.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bb8_redis::redis::aio::MultiplexedConnection;
@@ -10,14 +11,15 @@ use tokio::net::TcpListener;
 use crate::Proxy;
 
 const REDIS_URL: &str = "PAYMESH_TEST_REDIS_URL";
-// What FLUSHDB empties here; others leave it alone.
-const FLUSHED: i64 = 15;
+// The next database that FLUSHDB may empty; others leave it alone. A server has 0 to 15.
+static TO_FLUSH: AtomicI64 = AtomicI64::new(15);
 const MOMENT: Duration = Duration::from_millis(5);
 
 /// Keys and channels of its own, under a prefix.
 pub struct TestRedis {
     client: Client,
     database: i64,
+    flushed: bool,
     prefix: String,
     connection: MultiplexedConnection,
 }
@@ -32,10 +34,21 @@ impl TestRedis {
         Self::on(client, database).await
     }
 
-    /// The same in a database that `flush` empties. One test of a program may have it.
+    /// The same in a database that `flush` empties: no other test of the program has it.
+    ///
+    /// # Panics
+    /// When a program has asked for more of them than a server has.
     pub async fn to_flush() -> Self {
-        let (client, database) = server(Some(FLUSHED));
-        Self::on(client, database).await
+        let database = TO_FLUSH.fetch_sub(1, Ordering::Relaxed);
+        assert!(
+            database > 0,
+            "there is no database left that may be flushed"
+        );
+        let (client, database) = server(Some(database));
+        Self {
+            flushed: true,
+            ..Self::on(client, database).await
+        }
     }
 
     async fn on(client: Client, database: i64) -> Self {
@@ -44,6 +57,7 @@ impl TestRedis {
             connection: connection.expect("the Redis of PAYMESH_TEST_REDIS_URL answers"),
             client,
             database,
+            flushed: false,
             prefix: format!("test-{}", SystemIds.nonce()),
         }
     }
@@ -107,13 +121,21 @@ impl TestRedis {
 
     /// How many listen to its channels.
     pub async fn listeners(&self) -> i64 {
-        let nothing = format!("{}:bell:nothing", self.prefix);
-        self.ask(&["PUBLISH", &nothing, "- -"]).await
+        self.say("nothing", b"- -").await
+    }
+
+    /// Says something on a bell's channel, as no process would; answers how many heard it.
+    pub async fn say(&self, topic: &str, message: &[u8]) -> i64 {
+        let mut publish = cmd("PUBLISH");
+        publish.arg(format!("{}:bell:{topic}", self.prefix));
+        let heard = publish.arg(message);
+        let heard = heard.query_async(&mut self.connection.clone()).await;
+        heard.expect("the tests' Redis answers")
     }
 
     /// Loses everything, as FLUSHALL does.
     pub async fn flush(&self) {
-        assert_eq!(self.database, FLUSHED, "other tests keep their keys");
+        assert!(self.flushed, "other tests keep their keys");
         let _: String = self.ask(&["FLUSHDB"]).await;
     }
 

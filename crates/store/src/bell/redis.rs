@@ -34,7 +34,7 @@ const AT_ONCE: usize = 128;
 // How long connecting may take, and an answer to a PING.
 const PATIENCE: Duration = Duration::from_secs(1);
 // How often the connection is asked whether it still lives.
-const PING: Duration = Duration::from_secs(5);
+pub(super) const PING: Duration = Duration::from_secs(5);
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MOST: Duration = Duration::from_secs(5);
 

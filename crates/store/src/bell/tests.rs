@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use testkit::redis::{TestRedis, nowhere};
 use tokio::time::timeout;
 
+use super::redis::PING;
 use super::{Bell, InProcess, Redis, Rings};
 use crate::redis::{Link, RedisSettings};
 
@@ -95,6 +96,78 @@ async fn a_redis_that_comes_late_or_again_is_heard() {
     tokio::time::sleep(MOMENT).await;
     proxy.down(false);
     rings_again(&one, &mut rings).await;
+}
+
+#[tokio::test]
+async fn a_subscription_that_has_died_unnoticed_is_found_out_and_made_anew() {
+    let redis = TestRedis::create().await;
+    let proxy = redis.proxy().await;
+    let one = process(&redis.url(), redis.prefix(), "one");
+    let two = process(&redis.at(proxy.address()), redis.prefix(), "two");
+    let mut rings = two.subscribe("orders");
+    redis.listened_to(2).await;
+    proxy.silent(true);
+    // The proxy carries nothing more on this connection, ever, and does not end it.
+    one.publish("orders", "is swallowed");
+    assert!(timeout(MOMENT, rings.recv()).await.is_err());
+    proxy.silent(false);
+    one.publish("orders", "is not heard either");
+    assert!(timeout(MOMENT, rings.recv()).await.is_err());
+    tokio::time::pause();
+    tokio::time::advance(PING).await;
+    tokio::time::resume();
+    rings_again(&one, &mut rings).await;
+}
+
+#[tokio::test]
+async fn a_flushed_redis_rings_on() {
+    let redis = TestRedis::to_flush().await;
+    let [one, two] = ["one", "two"].map(|origin| process(&redis.url(), redis.prefix(), origin));
+    let mut rings = two.subscribe("orders");
+    redis.listened_to(2).await;
+    for key in ["1", "2"] {
+        one.publish("orders", key);
+        assert_eq!(next(&mut rings).await, key);
+        redis.flush().await;
+    }
+    one.publish("orders", "3");
+    assert_eq!(next(&mut rings).await, "3");
+}
+
+#[tokio::test]
+async fn what_is_garbled_rings_for_nobody_or_once_and_the_next_is_heard() {
+    let redis = TestRedis::create().await;
+    let bell = process(&redis.url(), redis.prefix(), "one");
+    let mut rings = bell.subscribe("orders");
+    let mut other = bell.subscribe("switches");
+    redis.listened_to(1).await;
+    let huge = [b"two ", vec![b'9'; 1 << 20].as_slice()].concat();
+    let garbled: [&[u8]; 7] = [
+        b"",
+        b"two",
+        b"one says this itself",
+        b"two \xff\xfe",
+        b"\xff 1",
+        b"\0",
+        b"*1\r\n$4\r\nPING\r\n",
+    ];
+    for message in garbled {
+        assert_eq!(redis.say("orders", message).await, 1, "{message:?}");
+    }
+    // What can be read is passed on as it is, once: what it means is the listener's to judge.
+    for message in [&b"two "[..], b" 2", b"two W not a number", &huge] {
+        redis.say("orders", message).await;
+    }
+    redis.say("nobody's", b"two 3").await;
+    redis.say("", b"two 4").await;
+    redis.say("orders", b"two last").await;
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last| last != "last") {
+        heard.push(next(&mut rings).await);
+    }
+    let huge = String::from_utf8(huge[4..].to_vec()).unwrap();
+    assert_eq!(heard, ["", "2", "W not a number", &huge, "last"]);
+    assert!(other.try_recv().is_err());
 }
 
 async fn rings_again(bell: &Redis, rings: &mut Rings) {
