@@ -27,10 +27,23 @@ pub async fn post(net: &Memory, (address, path): (&str, &str), body: &[u8]) -> H
         "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: text/xml\r\n\
          content-length: {length}\r\nconnection: close\r\n\r\n"
     );
+    exchange(net, address, &[head.as_bytes(), body].concat()).await
+}
+
+/// Gets `http://{address}{path}` on a connection of its own.
+///
+/// # Panics
+/// When there is no answer in time.
+pub async fn get(net: &Memory, (address, path): (&str, &str)) -> HttpAnswer {
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    exchange(net, address, head.as_bytes()).await
+}
+
+async fn exchange(net: &Memory, address: &str, request: &[u8]) -> HttpAnswer {
     let exchange = async {
         let mut stream = net.dial(address).await.expect("somebody listens");
         // A server may refuse before it has read everything.
-        let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
+        let _ = stream.write_all(request).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         answer

@@ -40,7 +40,7 @@ use tempfile::TempDir;
 use testkit::TestDb;
 
 pub use facts::TOLD_PAID_AT;
-pub use http::{HttpAnswer, post};
+pub use http::{HttpAnswer, get, post};
 pub use law::laws;
 pub use life::{Paying, key_of, wish_to_pay, wish_to_scan, wish_to_see};
 pub use notice::{Notice, resigned};

@@ -14,7 +14,7 @@ use proto::gateway::v1::{PaymentState, QueryPaymentRequest};
 use proto::sandbox::v1::script::Misbehaviour;
 use proto::sandbox::v1::{LostNotice, OrderFilter, Slow};
 use proto::trade::v1::OrderStatus;
-use scenarios::{SERVICES, Shop, TestMesh, Workers, until};
+use scenarios::{SERVICES, Shop, TestMesh, Workers, address_of, get, until};
 use store::Engine;
 use testkit::ENGINES;
 use tokio::sync::{Mutex, MutexGuard};
@@ -24,6 +24,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
+/// How long another shop's order may take from its creation to its settlement, and any check of a
+/// service's health: several times what a busy machine of two cores needs, and half of what who
+/// waits for one call to the slow channel would.
+const BOUND: Duration = Duration::from_secs(1);
 // How many calls an account may have under way.
 const ROOM: usize = 4;
 const DELAY: Duration = Duration::from_secs(30);
@@ -70,7 +74,8 @@ fn orders_of(shop: &Shop) -> OrderFilter {
     }
 }
 
-/// Orders from creation to settlement, a few at a time; the middle one of how long they took.
+/// Orders from creation to settlement, a few at a time; how long nineteen in twenty of them took
+/// at most.
 async fn lives(mesh: &TestMesh, shop: &Shop) -> Duration {
     let mut took = Vec::new();
     for _ in 0..LIVES / 3 {
@@ -86,7 +91,7 @@ async fn lives(mesh: &TestMesh, shop: &Shop) -> Duration {
         took.extend(three.await);
     }
     took.sort();
-    took[took.len() / 2]
+    took[(took.len() * 95).div_ceil(100) - 1]
 }
 
 /// What the customers of the slow shop were answered.
@@ -123,26 +128,64 @@ async fn press(mesh: &TestMesh, shop: &Shop, over: &AtomicBool) -> Pressed {
     pressed
 }
 
-/// Asks every service for its health until it is over; answers how often each was asked.
-async fn all_serve(mesh: &TestMesh, over: &AtomicBool) -> usize {
-    let mut asked = 0;
-    while !over.load(Ordering::Relaxed) {
-        for service in SERVICES {
-            let mut health = HealthClient::new(mesh.client(service.name()));
-            let check = health.check(HealthCheckRequest::default());
-            let answer = tokio::time::timeout(Duration::from_secs(5), check).await;
-            let status = answer.expect("in time").expect("no error").into_inner();
-            assert_eq!(
-                status.status(),
-                ServingStatus::Serving,
-                "{}",
-                service.name()
-            );
+/// The health checks of a mesh, each timed.
+#[derive(Debug, Default)]
+struct Checked {
+    rounds: usize,
+    worst: (Duration, String),
+}
+
+impl Checked {
+    async fn time(&mut self, what: String, check: impl Future<Output = ()>) {
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(TIMEOUT, check).await;
+        answer.unwrap_or_else(|_| panic!("{what}: no answer"));
+        let took = (begun.elapsed(), what);
+        if took > self.worst {
+            self.worst = took;
         }
-        asked += 1;
-        sleep(Duration::from_millis(20)).await;
     }
-    asked
+}
+
+/// Asks every service for its health in every way until it is over.
+async fn all_serve(mesh: &TestMesh, over: &AtomicBool) -> Checked {
+    let ports = SERVICES.map(async |service| (service, admin(mesh, service).await));
+    let ports = join_all(ports).await;
+    let mut checked = Checked::default();
+    while !over.load(Ordering::Relaxed) {
+        for (service, admin) in &ports {
+            let name = service.name();
+            checked
+                .time(format!("{name}'s health"), serves(mesh, name))
+                .await;
+            for path in ["/livez", "/readyz"] {
+                let what = format!("{name}'s {path}");
+                let get = async {
+                    let answer = get(mesh.net(), (admin, path)).await;
+                    assert_eq!(answer.status, 200, "{name} {answer:?}");
+                };
+                checked.time(what, get).await;
+            }
+        }
+        checked.rounds += 1;
+        sleep(Duration::from_millis(50)).await;
+    }
+    checked
+}
+
+async fn serves(mesh: &TestMesh, service: &str) {
+    let mut health = HealthClient::new(mesh.client(service));
+    let answer = health.check(HealthCheckRequest::default()).await;
+    let status = answer.expect("no error").into_inner().status();
+    assert_eq!(status, ServingStatus::Serving, "{service}");
+}
+
+/// A service's admin port, opened; where it is.
+async fn admin(mesh: &TestMesh, service: Service) -> String {
+    let mut ground = mesh.process(service).ground().clone();
+    // Another one for each, as if they were on hosts of their own.
+    ground.config.listen.admin = address_of(service).replace(":1", ":2");
+    ground.admin().await.unwrap().to_string()
 }
 
 /// The most calls that were under way to all accounts at once until it is over.
@@ -150,7 +193,8 @@ async fn most_in_flight(over: &AtomicBool) -> usize {
     let mut most = 0;
     while !over.load(Ordering::Relaxed) {
         most = most.max(in_flight());
-        sleep(Duration::from_millis(2)).await;
+        // All metrics are written out each time: more often, this would be what slows others.
+        sleep(Duration::from_millis(50)).await;
     }
     most
 }
@@ -216,7 +260,7 @@ async fn one_channel_at_thirty_seconds_hurts_nobody_else() {
         let before = tripped();
         slow_down(&mesh, &slow).await;
         let over = AtomicBool::new(false);
-        let (loaded, pressed, asked, most) = tokio::join!(
+        let (loaded, pressed, checked, most) = tokio::join!(
             async {
                 until("the slow account is full", async || {
                     (in_flight() >= ROOM).then_some(())
@@ -230,17 +274,16 @@ async fn one_channel_at_thirty_seconds_hurts_nobody_else() {
             all_serve(&mesh, &over),
             most_in_flight(&over),
         );
+        assert!(loaded < BOUND, "{loaded:?}, without the slow one {quiet:?}");
+        assert!(checked.worst.0 < BOUND, "{checked:?}");
         // Trouble is a value: both kinds were met.
         assert!(
             pressed.unknown >= ROOM && pressed.busy >= ROOM,
             "{pressed:?}"
         );
-        assert!(asked > 3, "health was asked {asked} times");
+        assert!(checked.rounds > 3, "{checked:?}");
         // The others have three at a time, and each may be asked about once.
         assert!((ROOM..=ROOM + 6).contains(&most), "{most} at once");
-        // Loosely: whoever waited for the slow one would wait for seconds.
-        let bound = quiet * 10 + Duration::from_secs(1);
-        assert!(loaded < bound, "{loaded:?}, without the slow one {quiet:?}");
         no_call_to_pay_gateway_failed();
         assert_eq!(
             tripped(),
