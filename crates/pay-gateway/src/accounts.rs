@@ -131,6 +131,7 @@ impl Accounts {
         let found = found.map_err(|status| (*status).clone())?;
         let shop = found.as_deref().map(Shop::decode).transpose();
         let shop = shop.map_err(|e| tonic::Status::internal(format!("cached shop: {e}")))?;
+        let shop = shop.filter(|shop| shop.shop_id == shop_id);
         Ok(shop.is_some_and(|shop| shop.status() == ShopStatus::Open))
     }
 
@@ -199,7 +200,7 @@ impl Accounts {
         key: &str,
         owner: Owner,
     ) -> Result<Vec<MerchantAccount>, GatewayError> {
-        let mut shops = self.shops.clone();
+        let (mut shops, whose) = (self.shops.clone(), owner.clone());
         let load = move |_| {
             // Others may wait for the same answer: its deadline is its own.
             Context::background(ASK).scope(async move {
@@ -219,7 +220,19 @@ impl Accounts {
             .transpose();
         let answer =
             answer.map_err(|e| tonic::Status::internal(format!("cached accounts: {e}")))?;
-        Ok(answer.unwrap_or_default().accounts)
+        let mut accounts = answer.unwrap_or_default().accounts;
+        // Money goes where they say: whatever else a cache may keep under their key counts for nothing.
+        accounts.retain(|account| is_of(account, &whose));
+        Ok(accounts)
+    }
+}
+
+fn is_of(account: &MerchantAccount, owner: &Owner) -> bool {
+    match owner {
+        Owner::ShopId(shop) => account.shop_id == *shop,
+        Owner::ChannelMerchant(merchant) => {
+            (account.channel, &account.mch_id) == (merchant.channel, &merchant.mch_id)
+        }
     }
 }
 

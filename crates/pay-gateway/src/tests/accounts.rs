@@ -2,17 +2,20 @@
 //! shop-center is away.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{ObligationKind, PaymentState};
+use prost::Message;
 use proto::gateway::v1::PaymentState as Wire;
-use proto::shop::v1::{MerchantAccount, PayType, ShopStatus};
+use proto::shop::v1::{ListMerchantAccountsResponse, MerchantAccount, PayType, ShopStatus};
+use store::cache::{InProcess, ReadThrough, ReadThroughSettings};
 use tonic::Code;
 
 use super::asks::request;
-use super::bed::{Bed, FEN, number, on_both};
+use super::bed::{Bed, FEN, Setup, number, on_both, on_both_with};
 use super::channel::{Letter, PAY, PREPAY, QUERY, key, paid};
-use super::shops::{MCH_ID, OTHER_MCH_ID, account};
+use super::shops::{MCH_ID, OTHER_MCH_ID, SHOP, account};
 use super::stands::{DEAD_BY_REPLY, PAID_BY_CALLBACK, PAID_BY_QUERY};
 
 const BELIEVED: u64 = 30;
@@ -73,6 +76,43 @@ async fn a_payer_gets_another_account_next_time() {
         // A repeat is the same payment, and no next time.
         assert_eq!(bed.account_of(8).await, had[7]);
         assert_ne!(bed.account_of(9).await, had[7]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_cache_keeps_of_another_shop_is_not_believed() {
+    let clock = testkit::clock();
+    let cache = Arc::new(InProcess::new(1 << 20, clock.clone()));
+    let plant = async |name, key: &str, value: Vec<u8>| {
+        let settings = ReadThroughSettings {
+            name,
+            ttl: Duration::from_hours(1),
+            negative_ttl: Duration::ZERO,
+            stale: Duration::ZERO,
+            remembered: Duration::ZERO,
+        };
+        let shelf = ReadThrough::<()>::new(settings, cache.clone(), clock.clone());
+        shelf.get(key, |_| async { Ok(Some(value)) }).await.unwrap();
+    };
+    let elsewhere = MerchantAccount {
+        shop_id: SHOP + 1,
+        ..account(7, OTHER_MCH_ID)
+    };
+    let accounts = ListMerchantAccountsResponse {
+        accounts: vec![elsewhere, account(1, MCH_ID)],
+        ..Default::default()
+    };
+    let accounts = accounts.encode_to_vec();
+    plant("accounts", &format!("shop:{SHOP}"), accounts).await;
+    let setup = Setup {
+        cache: Some(cache.clone()),
+        ..Setup::default()
+    };
+    on_both_with(setup, async |bed| {
+        for n in 1..=8 {
+            assert_eq!(bed.account_of(n).await, 1);
+        }
     })
     .await;
 }
