@@ -134,6 +134,17 @@ pub(crate) fn refund_line(
     })
 }
 
+pub(crate) fn flagged(row: &Row) -> Result<wire::FlaggedCallback, StoreError> {
+    Ok(wire::FlaggedCallback {
+        out_trade_no: row.text("out_trade_no")?,
+        time: Some(to_proto(row.time("flagged_at")?)),
+        reason: row.text("reason")?,
+        amount_fen: row.opt_int("amount")?,
+        channel_trade_no: row.text("channel_trade_no")?,
+        mch_id: row.text("mch_id")?,
+    })
+}
+
 fn refund_state(state: RefundState) -> wire::RefundState {
     match state {
         // Known to trade alone: what it has not sent, or refused.

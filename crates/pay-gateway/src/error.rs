@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{Fen, OutTradeNo, RefundNo};
+use domain::{Fen, OrderNo, OutTradeNo, RefundNo};
 use mesh::{ErrorKind, Fault};
 use store::{CommitError, StoreError};
 use work::Violations;
@@ -20,6 +20,19 @@ pub enum GatewayError {
     /// No such payment.
     #[error("payment {0} does not exist")]
     PaymentNotFound(OutTradeNo),
+    /// No payment has this number of the channel's.
+    #[error("no payment has the channel's number {0:?}")]
+    ChannelNumberUnknown(String),
+    /// Payments of several orders have this number of the channel's.
+    #[error("orders {first} and {second} have payments with the channel's number {number:?}")]
+    ChannelNumberShared {
+        /// The channel's.
+        number: String,
+        /// An order that has it.
+        first: OrderNo,
+        /// Another one.
+        second: OrderNo,
+    },
     /// Another payment of the order is live.
     #[error("another payment of the order of {0} is live")]
     PaymentInProgress(OutTradeNo),
@@ -91,7 +104,12 @@ impl GatewayError {
         match self {
             Self::Invalid(violations) => violations.fault(),
             Self::PaymentDiffers(_) => Fault::new(ErrorKind::Exists, "PAYMENT_DIFFERS", text),
-            Self::PaymentNotFound(_) => Fault::new(ErrorKind::NotFound, "PAYMENT_NOT_FOUND", text),
+            Self::PaymentNotFound(_) | Self::ChannelNumberUnknown(_) => {
+                Fault::new(ErrorKind::NotFound, "PAYMENT_NOT_FOUND", text)
+            }
+            Self::ChannelNumberShared { .. } => {
+                Fault::new(ErrorKind::Precondition, "CHANNEL_NUMBER_SHARED", text)
+            }
             Self::PaymentInProgress(_) => {
                 Fault::new(ErrorKind::Precondition, "PAYMENT_IN_PROGRESS", text)
             }

@@ -5,6 +5,7 @@ store::queries! {
     PAYMENTS_WINNER = "payments/winner";
     PAYMENTS_GET = "payments/get";
     PAYMENTS_OF_ORDER = "payments/of_order";
+    PAYMENTS_OF_CHANNEL = "payments/of_channel";
     PAYMENTS_MOVE = "payments/move" split;
     PAYMENT_LOG_INSERT = "payment_log/insert";
     PAYMENT_LOG_WINNER = "payment_log/winner";
@@ -15,6 +16,7 @@ store::queries! {
     INBOX_GET = "inbox/get";
     INBOX_FLAGS_INSERT = "inbox_flags/insert";
     INBOX_FLAGS_WINNER = "inbox_flags/winner";
+    INBOX_FLAGS_OF_ORDER = "inbox_flags/of_order";
     REFUNDS_INSERT = "refunds/insert";
     REFUNDS_GET = "refunds/get";
     REFUNDS_OF_PAYMENT = "refunds/of_payment";
@@ -28,4 +30,5 @@ store::queries! {
 store::migrations!(pub MIGRATIONS =
     100 => "0100_payments",
     101 => "0101_account_sub_ids",
+    102 => "0102_story",
 );

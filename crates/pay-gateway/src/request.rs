@@ -2,17 +2,19 @@
 
 use std::net::Ipv4Addr;
 
-use domain::{
-    Attempt, Direction, Environment, Fen, NumberError, OrderNo, OutTradeNo, PayType, RefundNo,
-};
+use domain::{Attempt, Direction, Environment, Fen, NumberError, OutTradeNo, PayType, RefundNo};
 use jiff::Timestamp;
-use proto::gateway::v1::{ClosePaymentRequest, PayRequest, PrepayRequest, RefundRequest};
+use proto::gateway::v1::list_payment_events_request::Number;
+use proto::gateway::v1::{
+    ClosePaymentRequest, ListPaymentEventsRequest, PayRequest, PrepayRequest, RefundRequest,
+};
 use proto::shop::v1::PayType as WirePayType;
 use proto::time::from_proto;
 use work::Violations;
 
 use crate::channel::AuthCode;
 use crate::flow::close::ToClose;
+use crate::flow::events::Whose;
 use crate::payment::Asked;
 use crate::refund::Wanted;
 
@@ -172,10 +174,43 @@ pub(crate) fn number(
     wrong_number(&mut wrong, order_no, attempt, environment).ok_or(wrong)
 }
 
-/// The number of an order.
-pub(crate) fn order_no(text: &str) -> Result<OrderNo, Violations> {
-    text.parse()
-        .map_err(|e: NumberError| Violations::of("order_no", e.to_string()))
+/// Whose story is asked for.
+pub(crate) fn whose(
+    request: ListPaymentEventsRequest,
+    environment: Environment,
+) -> Result<Whose, Violations> {
+    match request.number {
+        Some(Number::OrderNo(text)) => {
+            let order = text.parse().map(Whose::Order);
+            order.map_err(|e: NumberError| Violations::of("order_no", e.to_string()))
+        }
+        Some(Number::OutTradeNo(text)) => out_trade_no(&text, environment)
+            .map(Whose::Payment)
+            .map_err(|fix| Violations::of("out_trade_no", fix)),
+        Some(Number::ChannelTradeNo(text)) if (1..=64).contains(&text.chars().count()) => {
+            Ok(Whose::Channel(text))
+        }
+        Some(Number::ChannelTradeNo(_)) => Err(Violations::of(
+            "channel_trade_no",
+            "must be 1 to 64 characters",
+        )),
+        None => Err(Violations::of(
+            "number",
+            "set order_no, out_trade_no or channel_trade_no",
+        )),
+    }
+}
+
+fn out_trade_no(text: &str, environment: Environment) -> Result<OutTradeNo, String> {
+    let number: OutTradeNo = text.parse().map_err(|e: NumberError| e.to_string())?;
+    if number.environment == environment {
+        return Ok(number);
+    }
+    let ours = OutTradeNo {
+        environment,
+        ..number
+    };
+    Err(format!("must be {ours}"))
 }
 
 fn wrong_number(

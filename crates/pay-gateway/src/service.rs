@@ -59,8 +59,9 @@ impl PaymentService for Service {
         &self,
         request: Request<wire::ListPaymentEventsRequest>,
     ) -> Answer<wire::ListPaymentEventsResponse> {
-        let order = request::order_no(&request.into_inner().order_no)?;
-        Ok(Response::new(flow::events::list(&self.0.0, order).await?))
+        let gateway = &self.0.0;
+        let whose = request::whose(request.into_inner(), gateway.environment)?;
+        Ok(Response::new(flow::events::list(gateway, whose).await?))
     }
 
     async fn refund(&self, request: Request<wire::RefundRequest>) -> Answer<wire::RefundResponse> {

@@ -12,6 +12,7 @@ mod closing;
 mod confirms;
 mod dying;
 mod ends;
+mod events;
 mod flagged;
 mod opening;
 mod polls;

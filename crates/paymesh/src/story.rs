@@ -6,6 +6,7 @@ mod refund;
 
 use mesh::Client;
 use proto::gateway::v1::ListPaymentEventsRequest;
+use proto::gateway::v1::list_payment_events_request::Number;
 use proto::gateway::v1::payment_service_client::PaymentServiceClient;
 use proto::trade::v1::GetTimelineRequest;
 use proto::trade::v1::trade_service_client::TradeServiceClient;
@@ -37,7 +38,9 @@ pub async fn story(trade: &Client, gateway: &Client, number: &str) -> Result<Sto
         .get_timeline(request)
         .await?
         .into_inner();
-    let request = ListPaymentEventsRequest { order_no };
+    let request = ListPaymentEventsRequest {
+        number: Some(Number::OrderNo(order_no)),
+    };
     let mut payments = PaymentServiceClient::new(gateway.clone());
     let paid = payments.list_payment_events(request).await?.into_inner();
     let trade = told.entries.into_iter().map(Line::from);

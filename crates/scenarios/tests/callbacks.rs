@@ -6,6 +6,7 @@
 use domain::ObligationKind as Kind;
 use futures::future::join_all;
 use paymesh::cli::Service;
+use proto::gateway::v1::list_payment_events_request::Number;
 use proto::gateway::v1::{ListPaymentEventsRequest, Payment, PaymentState};
 use proto::trade::v1::OrderStatus;
 use scenarios::{Mode, Notice, OTHER_KEY, Paying, Shop, TestMesh, Workers, key_of, until};
@@ -19,7 +20,7 @@ const TOLD: &str = "SELECT DISTINCT mch_id, out_trade_no, channel_trade_no, amou
 
 async fn payment(mesh: &TestMesh, order_no: &str) -> Payment {
     let request = ListPaymentEventsRequest {
-        order_no: order_no.to_owned(),
+        number: Some(Number::OrderNo(order_no.to_owned())),
     };
     let events = mesh
         .payments()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::ObligationKind as Kind;
 use mesh::{reason_of, retry_after_of};
 use paymesh::cli::Service;
+use proto::gateway::v1::list_payment_events_request::Number;
 use proto::gateway::v1::{ListPaymentEventsRequest, Payment, PaymentState};
 use proto::sandbox::v1::script::Misbehaviour;
 use proto::sandbox::v1::{ChargeState, Decline, PasswordOutcome, PasswordWait, PayChargeRequest};
@@ -58,7 +59,7 @@ async fn pay(mesh: &TestMesh, wish: PayOrderRequest) -> Result<PayOrderResponse,
 
 async fn payments(mesh: &TestMesh, order_no: &str) -> Vec<Payment> {
     let request = ListPaymentEventsRequest {
-        order_no: order_no.to_owned(),
+        number: Some(Number::OrderNo(order_no.to_owned())),
     };
     let events = mesh.payments().list_payment_events(request).await.unwrap();
     events.into_inner().payments

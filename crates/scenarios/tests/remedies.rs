@@ -9,6 +9,7 @@ use domain::ObligationKind as Kind;
 use futures::future::join_all;
 use mesh::{Context, reason_of};
 use paymesh::cli::Service;
+use proto::gateway::v1::list_payment_events_request::Number;
 use proto::gateway::v1::{
     ListPaymentEventsRequest, Payment, PaymentState, PrepayRequest, QueryPaymentRequest,
 };
@@ -54,7 +55,7 @@ async fn paid_in_silence(mesh: &TestMesh, shop: &Shop) -> (Paying, Charge) {
 
 async fn payment(mesh: &TestMesh, order_no: &str) -> Payment {
     let request = ListPaymentEventsRequest {
-        order_no: order_no.to_owned(),
+        number: Some(Number::OrderNo(order_no.to_owned())),
     };
     let events = mesh.payments().list_payment_events(request).await.unwrap();
     events.into_inner().payments.into_iter().next().unwrap()

@@ -1,6 +1,7 @@
 //! What is refused, what is a repeat, and what is told.
 
 use domain::{PaymentState, RefundState};
+use proto::gateway::v1::list_payment_events_request::Number;
 use proto::gateway::v1::payment_service_server::PaymentService;
 use proto::gateway::v1::{ListPaymentEventsRequest, RefundRequest, RefundState as Wire};
 use tonic::{Code, Request, Status};
@@ -206,7 +207,7 @@ async fn the_story_of_an_order_tells_its_refunds() {
         channel.tells(done("50001", 3000, bed.now()));
         bed.ask_in(5).await;
         let request = ListPaymentEventsRequest {
-            order_no: number(1).order.to_string(),
+            number: Some(Number::OrderNo(number(1).order.to_string())),
         };
         let service = bed.service();
         let listed = service.list_payment_events(Request::new(request)).await;
