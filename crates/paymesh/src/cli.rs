@@ -74,9 +74,10 @@ pub enum Command {
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
     },
-    /// Tell an order's story
+    /// Tell an order's story: exit code 3 if trade or pay-gateway told nothing
     Trace {
-        /// The order's number: W and 18 digits
+        /// The order's number (W and 18 digits), the number the channel knows one of its
+        /// payments by (`outTradeNo`), or the channel's own number of one
         number: String,
         /// Where trade and pay-gateway are
         #[arg(long, default_value = "127.0.0.1:7400", value_name = "HOST:PORT")]

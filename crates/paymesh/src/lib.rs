@@ -54,7 +54,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             gateway,
         } => {
             let gateway = gateway.as_deref().unwrap_or(&address);
-            role::trace::run(&config()?, &number, (&address, gateway)).await?;
+            return role::trace::run(&config()?, &number, (&address, gateway)).await;
         }
         Command::Explain {
             service,

@@ -1,153 +1,130 @@
-//! An order's story: what trade and pay-gateway each recorded, merged by time; then how its
-//! refunds stand.
+//! An order's story: what trade and pay-gateway each recorded, as one; then how its refunds
+//! stand, and who could not be asked.
 
 mod line;
+mod merge;
+mod number;
 mod refund;
+mod silent;
+
+use std::collections::BTreeMap;
 
 use mesh::Client;
-use proto::gateway::v1::ListPaymentEventsRequest;
-use proto::gateway::v1::list_payment_events_request::Number;
+use proto::gateway::v1::list_payment_events_request::Number as By;
 use proto::gateway::v1::payment_service_client::PaymentServiceClient;
-use proto::trade::v1::GetTimelineRequest;
+use proto::gateway::v1::{ListPaymentEventsRequest, ListPaymentEventsResponse};
 use proto::trade::v1::trade_service_client::TradeServiceClient;
+use proto::trade::v1::{GetTimelineRequest, GetTimelineResponse};
 use tonic::Status;
+
+use crate::assemble::{PAY_GATEWAY, TRADE};
+use crate::failure::Failure;
+use merge::merged;
+use number::Number;
 
 pub use line::Line;
 pub use refund::RefundLine;
-
-// "W" and 18 digits.
-const ORDER_NO: usize = 19;
+pub use silent::Silent;
 
 /// All that is known of an order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Story {
+    /// The order's number, whichever number it was asked by.
+    pub order_no: String,
     /// What happened, oldest first.
     pub lines: Vec<Line>,
     /// Its refunds, oldest first.
     pub refunds: Vec<RefundLine>,
+    /// Who told nothing; empty when the story is whole.
+    pub silent: Vec<Silent>,
 }
 
-/// The story of an order; `NOT_FOUND` for a number nobody accepted.
-/// `number` may be the order's, or that of one of its payments.
-pub async fn story(trade: &Client, gateway: &Client, number: &str) -> Result<Story, Status> {
-    let order_no = order_no_of(number).to_owned();
+/// The story of an order, as far as somebody tells it; `TRACE_FAILED` when nobody does.
+/// `number` is the order's, the `out_trade_no` of one of its payments, or a channel's own.
+pub async fn story(trade: &Client, gateway: &Client, number: &str) -> Result<Story, Failure> {
+    match Number::read(number)? {
+        Number::Ours(order) => {
+            let order_no = order.to_string();
+            let by = By::OrderNo(order_no.clone());
+            let told = tokio::join!(timeline(trade, &order_no), events(gateway, by));
+            told_by(order_no, told)
+        }
+        Number::Theirs(number) => {
+            let found = events(gateway, By::ChannelTradeNo(number)).await;
+            let found =
+                found.map_err(|status| silent::failure(&[Silent::of(PAY_GATEWAY, &status)]))?;
+            let order_no = found.order_no.clone();
+            let told = timeline(trade, &order_no).await;
+            told_by(order_no, (told, Ok(found)))
+        }
+    }
+}
+
+type Told = (
+    Result<GetTimelineResponse, Status>,
+    Result<ListPaymentEventsResponse, Status>,
+);
+
+async fn timeline(trade: &Client, order_no: &str) -> Result<GetTimelineResponse, Status> {
     let request = GetTimelineRequest {
-        order_no: order_no.clone(),
+        order_no: order_no.to_owned(),
     };
-    let told = TradeServiceClient::new(trade.clone())
-        .get_timeline(request)
-        .await?
-        .into_inner();
-    let request = ListPaymentEventsRequest {
-        number: Some(Number::OrderNo(order_no)),
-    };
+    let mut orders = TradeServiceClient::new(trade.clone());
+    Ok(orders.get_timeline(request).await?.into_inner())
+}
+
+async fn events(gateway: &Client, by: By) -> Result<ListPaymentEventsResponse, Status> {
+    let request = ListPaymentEventsRequest { number: Some(by) };
     let mut payments = PaymentServiceClient::new(gateway.clone());
-    let paid = payments.list_payment_events(request).await?.into_inner();
-    let trade = told.entries.into_iter().map(Line::from);
-    let settled = told.settlements.iter().map(Line::from);
-    let remedied = told.remedies.iter().map(Line::from);
-    let gateway = paid.entries.into_iter().map(Line::from);
-    let refunded = paid.refund_entries.into_iter().map(Line::from);
-    let lines = trade.chain(remedied).chain(gateway).chain(refunded);
+    Ok(payments.list_payment_events(request).await?.into_inner())
+}
+
+fn told_by(order_no: String, (trade, gateway): Told) -> Result<Story, Failure> {
+    let mut silent = Vec::new();
+    let mut heard = |service, status| silent.push(Silent::of(service, &status));
+    let trade = trade.map_err(|status| heard(TRADE, status));
+    let gateway = gateway.map_err(|status| heard(PAY_GATEWAY, status));
+    let (trade, gateway) = (trade.unwrap_or_default(), gateway.unwrap_or_default());
+    let refunds = trade.refunds.iter().cloned().map(RefundLine).collect();
+    let lines = merged(sources(trade, gateway));
+    if lines.is_empty() && !silent.is_empty() {
+        return Err(silent::failure(&silent));
+    }
     Ok(Story {
-        lines: merged(lines.chain(settled).collect()),
-        refunds: told.refunds.into_iter().map(RefundLine).collect(),
+        order_no,
+        lines,
+        refunds,
+        silent,
     })
 }
 
-/// The order a payment's number names; an order's own number names itself.
-pub fn order_no_of(number: &str) -> &str {
-    number.get(..ORDER_NO).unwrap_or(number)
+// The order, each payment and each refund is a source of its own; in the same instant the order
+// speaks first, and its settlements last.
+fn sources(trade: GetTimelineResponse, gateway: ListPaymentEventsResponse) -> Vec<Vec<Line>> {
+    let order = trade.entries.into_iter().map(Line::from).collect();
+    let remedied = trade.remedies.iter().map(Line::from).collect();
+    let settled = trade.settlements.iter().map(Line::from).collect();
+    let flagged = gateway.flagged_callbacks.into_iter().map(Line::from);
+    let mut sources = vec![order, remedied];
+    sources.extend(of_each(gateway.entries, |line| line.out_trade_no.clone()));
+    sources.extend(of_each(gateway.refund_entries, |line| {
+        line.refund_no.clone()
+    }));
+    sources.extend([flagged.collect(), settled]);
+    sources
 }
 
-// Stable: what happened in the same instant stays in the order told, trade first.
-fn merged(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort_by_key(|line| line.time);
-    lines
+fn of_each<E: Into<Line>>(
+    entries: Vec<E>,
+    whose: impl Fn(&E) -> String,
+) -> impl Iterator<Item = Vec<Line>> {
+    let mut sources: BTreeMap<String, Vec<Line>> = BTreeMap::new();
+    for entry in entries {
+        let source = sources.entry(whose(&entry)).or_default();
+        source.push(entry.into());
+    }
+    sources.into_values()
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use proto::gateway::v1::{PaymentLogEntry, PaymentState, RefundLogEntry, RefundState};
-    use proto::time::to_proto;
-    use proto::trade::v1::{OrderStatus, TimelineEntry};
-
-    use super::*;
-
-    fn at(micros: i64) -> prost_types::Timestamp {
-        to_proto(Timestamp::from_microsecond(micros).unwrap())
-    }
-
-    fn paid(micros: i64) -> Line {
-        Line::from(TimelineEntry {
-            version: 4,
-            time: Some(at(micros)),
-            from_status: OrderStatus::Paying.into(),
-            to_status: OrderStatus::Paid.into(),
-            event: "SUCCEEDED".to_owned(),
-            actor: "feed".to_owned(),
-            ..TimelineEntry::default()
-        })
-    }
-
-    fn sent(micros: i64) -> Line {
-        Line::from(PaymentLogEntry {
-            out_trade_no: "W1".to_owned(),
-            version: 1,
-            time: Some(at(micros)),
-            to_state: PaymentState::Sent.into(),
-            event: "PREPAY".to_owned(),
-            actor: "rpc".to_owned(),
-            ..PaymentLogEntry::default()
-        })
-    }
-
-    #[test]
-    fn both_services_tell_one_story() {
-        let story = merged(vec![paid(3_000_000), sent(1_500_000)]);
-        let told: Vec<String> = story.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            told[0],
-            "1970-01-01 08:00:01.500000 pay-gateway v1   → SENT               PREPAY            rpc       W1"
-        );
-        assert_eq!(
-            told[1],
-            "1970-01-01 08:00:03.000000 trade       v4   PAYING → PAID        SUCCEEDED         feed"
-        );
-    }
-
-    #[test]
-    fn a_refund_is_told_from_both_sides() {
-        let refund = Line::from(RefundLogEntry {
-            refund_no: "R1".to_owned(),
-            version: 2,
-            time: Some(at(4_000_000)),
-            from_state: RefundState::Processing.into(),
-            to_state: RefundState::Succeeded.into(),
-            event: "QUERY_SUCCEEDED".to_owned(),
-            actor: "query".to_owned(),
-            ..RefundLogEntry::default()
-        });
-        let story = merged(vec![refund, paid(3_000_000)]);
-        assert_eq!(
-            story[1].to_string(),
-            "1970-01-01 08:00:04.000000 pay-gateway v2   PROCESSING → SUCCEEDED QUERY_SUCCEEDED   query     R1"
-        );
-    }
-
-    #[test]
-    fn in_the_same_instant_trade_speaks_first() {
-        let story = merged(vec![paid(5), sent(5)]);
-        assert_eq!(story[0].service, "trade");
-    }
-
-    #[test]
-    fn a_payments_number_names_its_order() {
-        let order = "W261120100903123010";
-        assert_eq!(order_no_of("W2611201009031230100001T").len(), ORDER_NO);
-        assert_eq!(order_no_of(order), order);
-        assert_eq!(order_no_of("W1"), "W1");
-        assert_eq!(order_no_of("数数数数数数数数"), "数数数数数数数数");
-    }
-}
+mod tests;

@@ -218,7 +218,7 @@ fn a_running_mesh_is_healthy_and_knows_no_order_it_did_not_accept() {
     refused(
         &malformed,
         "TRACE_FAILED",
-        &["INVALID_ARGUMENT", "order_no"],
+        &["INVALID_ARGUMENT", "W and 18 digits"],
     );
 }
 

@@ -18,7 +18,7 @@ use crate::ground::visitor;
 use crate::task::{self, Entry};
 
 // Some of it failed; it is tried again, and whoever looks may see why.
-const IN_PART: u8 = 3;
+pub(super) const IN_PART: u8 = 3;
 // The policy of RunTask ends it before.
 const LONGEST: Duration = Duration::from_hours(1);
 const TICK: Duration = Duration::from_millis(100);

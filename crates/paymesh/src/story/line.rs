@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use jiff::tz::{self, TimeZone};
-use proto::gateway::v1::{PaymentLogEntry, RefundLogEntry};
+use proto::gateway::v1::{FlaggedCallback, PaymentLogEntry, RefundLogEntry};
 use proto::time::from_proto;
 use proto::trade::v1::{Remedy, Settlement, TimelineEntry};
 
@@ -15,11 +15,11 @@ pub struct Line {
     pub time: Timestamp,
     /// Who recorded it.
     pub service: &'static str,
-    /// The version after it of the order, payment or refund; none for a settlement.
+    /// The version after it of the order, payment or refund; none where nothing of these changed.
     pub version: Option<i64>,
-    /// The state before; empty for the first line and for a settlement.
+    /// The state before; empty for the first line and where nothing has a state.
     pub from: String,
-    /// The state after; empty for a settlement.
+    /// The state after; empty where nothing has a state.
     pub to: String,
     /// What happened.
     pub event: String,
@@ -76,6 +76,34 @@ impl From<RefundLogEntry> for Line {
                 .join(" ")
                 .trim_end()
                 .to_owned(),
+        }
+    }
+}
+
+impl From<FlaggedCallback> for Line {
+    fn from(callback: FlaggedCallback) -> Self {
+        let FlaggedCallback {
+            out_trade_no,
+            reason,
+            mch_id,
+            channel_trade_no,
+            ..
+        } = &callback;
+        let amount = callback.amount_fen.map_or_else(
+            || "no amount".to_owned(),
+            |amount_fen| format!("{amount_fen} fen"),
+        );
+        Self {
+            time: time(callback.time.as_ref()),
+            service: "pay-gateway",
+            version: None,
+            from: String::new(),
+            to: String::new(),
+            event: "CALLBACK_FLAGGED".to_owned(),
+            actor: "callback".to_owned(),
+            detail: format!(
+                "{out_trade_no} {reason}: merchant {mch_id} told of {amount} under {channel_trade_no:?}"
+            ),
         }
     }
 }
