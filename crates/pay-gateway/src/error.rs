@@ -101,27 +101,40 @@ impl GatewayError {
 
     fn fault(&self) -> Fault {
         let text = self.to_string();
+        // What stands in the way, in what, and what would have to be so first.
+        let precondition = |reason, subject: String, wanted| {
+            Fault::new(ErrorKind::Precondition, reason, &text)
+                .precondition(reason, &subject, wanted)
+        };
         match self {
             Self::Invalid(violations) => violations.fault(),
             Self::PaymentDiffers(_) => Fault::new(ErrorKind::Exists, "PAYMENT_DIFFERS", text),
             Self::PaymentNotFound(_) | Self::ChannelNumberUnknown(_) => {
                 Fault::new(ErrorKind::NotFound, "PAYMENT_NOT_FOUND", text)
             }
-            Self::ChannelNumberShared { .. } => {
-                Fault::new(ErrorKind::Precondition, "CHANNEL_NUMBER_SHARED", text)
+            Self::ChannelNumberShared { number, .. } => {
+                let wanted = "payments of one order have it: ask by the order's number";
+                precondition(
+                    "CHANNEL_NUMBER_SHARED",
+                    format!("channelTrades/{number}"),
+                    wanted,
+                )
             }
-            Self::PaymentInProgress(_) => {
-                Fault::new(ErrorKind::Precondition, "PAYMENT_IN_PROGRESS", text)
+            Self::PaymentInProgress(payment) => {
+                let wanted = "no other payment of its order is live";
+                precondition("PAYMENT_IN_PROGRESS", format!("payments/{payment}"), wanted)
             }
             Self::Contended(_) => {
                 Fault::new(ErrorKind::Conflict, "PAYMENT_CONTENDED", text).retry_after(SOON)
             }
-            Self::PaymentNotPaid(_) => {
-                Fault::new(ErrorKind::Precondition, "PAYMENT_NOT_PAID", text)
+            Self::PaymentNotPaid(payment) => {
+                let payment = format!("payments/{payment}");
+                precondition("PAYMENT_NOT_PAID", payment, "it is SUCCEEDED")
             }
             Self::RefundDiffers(_) => Fault::new(ErrorKind::Exists, "REFUND_DIFFERS", text),
-            Self::RefundTooMuch { left, .. } => {
-                Fault::new(ErrorKind::Precondition, "REFUND_TOO_MUCH", text)
+            Self::RefundTooMuch { refund, left } => {
+                let refund = format!("refunds/{refund}");
+                precondition("REFUND_TOO_MUCH", refund, "as much may still go back")
                     .with("refundable_fen", left)
             }
             Self::RefundNotFound(_) => Fault::new(ErrorKind::NotFound, "REFUND_NOT_FOUND", text),

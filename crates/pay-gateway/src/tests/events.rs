@@ -24,6 +24,10 @@ impl Bed {
     async fn refused(&self, by: Number) -> (Code, String, String) {
         let status = self.listed(Some(by)).await.unwrap_err();
         let reason = mesh::reason_of(&status).unwrap();
+        if status.code() == Code::FailedPrecondition {
+            let failure = status.get_details_precondition_failure().unwrap();
+            assert_eq!(failure.violations[0].r#type, reason);
+        }
         (status.code(), reason, status.message().to_owned())
     }
 
