@@ -2,6 +2,7 @@
 
 mod alipay;
 mod closes;
+mod configured;
 mod gateway;
 mod keys;
 mod micropay;
@@ -133,6 +134,13 @@ impl Rig {
     /// Sends a signed request.
     async fn call(&self, fields: Fields) -> Fields {
         self.post(wire::write(&sign::signed(fields, &key()))).await
+    }
+
+    /// Sends a signed request; `None`: the connection ended without an answer.
+    async fn ask(&self, fields: Fields) -> Option<deliver::Reply> {
+        let xml = wire::write(&sign::signed(fields, &key()));
+        let asked = deliver::post(self.net.as_ref(), GATEWAY, xml);
+        tokio::time::timeout(PATIENCE, asked).await.unwrap().ok()
     }
 
     async fn prepay(&self, number: &str, notify_url: &str) -> Fields {

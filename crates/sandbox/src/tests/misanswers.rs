@@ -10,13 +10,6 @@ use super::*;
 const NUMBER: &str = "W1709251528510010000";
 
 impl Rig {
-    /// Sends a signed request; `None`: the connection ended without an answer.
-    async fn ask(&self, fields: Fields) -> Option<deliver::Reply> {
-        let xml = wire::write(&sign::signed(fields, &key()));
-        let asked = deliver::post(self.net.as_ref(), GATEWAY, xml);
-        tokio::time::timeout(PATIENCE, asked).await.unwrap().ok()
-    }
-
     async fn prepared(&self) -> bool {
         !self.list(0, "").await.unwrap().charges.is_empty()
     }

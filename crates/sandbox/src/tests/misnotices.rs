@@ -183,7 +183,7 @@ async fn a_later_payments_notice_overtakes_an_earlier_one() {
 }
 
 /// Waits until the first order's notice is held back.
-async fn held(rig: &Rig) {
+pub(super) async fn held(rig: &Rig) {
     let due = || DueNotices {
         now: rig.sandbox.0.clock.now(),
         per_merchant: 1,

@@ -72,9 +72,7 @@ impl Rig {
             ..script("it", misbehaviour)
         };
         self.set(script).await.unwrap();
-        let xml = wire::write(&sign::signed(request(step).0, &key()));
-        let asked = deliver::post(self.net.as_ref(), GATEWAY, xml);
-        tokio::time::timeout(PATIENCE, asked).await.unwrap().ok()
+        self.ask(request(step).0).await
     }
 
     async fn once_more(&self, step: Step, kind: Kind) {

@@ -4,25 +4,24 @@ use pb::Step;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use tonic::Code;
-use tonic_types::StatusExt;
 
 use super::*;
 use crate::mischief::{Act, Order, Script};
 
-fn late() -> Misbehaviour {
+pub(super) fn late() -> Misbehaviour {
     Misbehaviour::Late(pb::LateNotice {
         delay: millis(1000),
     })
 }
 
 impl Rig {
-    async fn scripts(&self) -> Vec<pb::Script> {
+    pub(super) async fn scripts(&self) -> Vec<pb::Script> {
         let request = Request::new(pb::ListScriptsRequest {});
         let reply = self.service().list_scripts(request).await.unwrap();
         reply.into_inner().scripts
     }
 
-    async fn names(&self) -> Vec<String> {
+    pub(super) async fn names(&self) -> Vec<String> {
         self.scripts()
             .await
             .into_iter()
@@ -30,7 +29,7 @@ impl Rig {
             .collect()
     }
 
-    async fn clear(&self, names: &[&str]) -> i32 {
+    pub(super) async fn clear(&self, names: &[&str]) -> i32 {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let request = Request::new(pb::ClearScriptsRequest { names });
         let reply = self.service().clear_scripts(request).await.unwrap();
@@ -232,65 +231,6 @@ async fn cleared_scripts_are_gone_and_what_they_did_stays() {
     rig.prepay("W0002", "127.0.0.1").await;
     assert_eq!(rig.misdeeds("W0001").await.len(), 3);
     assert_eq!(rig.misdeeds("W0002").await, []);
-}
-
-#[tokio::test]
-async fn configured_scripts_are_in_force_and_stay() {
-    let text = r#"
-        scripts = [
-            { name = "slow", permille = 100, step = "query", act = { slow = { delay = "3s" } } },
-            { name = "lost", orders = { body_contains = "A&B" }, act = { lost = {} } },
-            { name = "lies", times = 1, act = { wrong_amount = { difference_fen = -1 } } },
-            { name = "half", act = { garbage = { garbage = "half_xml" } } },
-            { name = "forged", act = { forged = { forgeries = ["bad_signature"] } } },
-            { name = "says", act = { contradicting = { answers = ["truth", "not_paid"] } } },
-            { name = "asks", act = { password = { delay = "20s", outcome = "refused" } } },
-            { name = "no", act = { decline = { code = "NOTENOUGH" } } },
-            { name = "back", act = { refund_ending = { state = "notsure", delay = "1s" } } },
-            { name = "then", act = { paid_meanwhile = {} } },
-        ]
-    "#;
-    let configured: SandboxSettings = toml::from_str(text).unwrap();
-    let rig = Rig::with(|settings| settings.scripts = configured.scripts).await;
-    rig.set(script("more", late())).await.unwrap();
-    let refused = rig.set(script("lost", late())).await.unwrap_err();
-    let reason = refused.get_details_error_info().unwrap().reason;
-    assert_eq!(
-        (refused.code(), reason.as_str()),
-        (Code::FailedPrecondition, "SCRIPT_CONFIGURED")
-    );
-    assert_eq!(rig.clear(&["lost"]).await, 0);
-    assert_eq!(rig.clear(&[]).await, 1);
-    let scripts = rig.scripts().await;
-    let names = "slow lost lies half forged says asks no back then";
-    assert_eq!(rig.names().await.join(" "), names);
-    assert!(scripts.iter().all(|script| script.configured));
-    assert_eq!((scripts[0].permille, scripts[0].step()), (100, Step::Query));
-}
-
-#[test]
-fn a_configured_script_that_cannot_work_is_refused() {
-    let read = |scripts: &str| -> Result<(), String> {
-        let text = format!("partner_key = \"k\"\nscripts = [{scripts}]");
-        let settings: SandboxSettings = toml::from_str(&text).map_err(|e| e.to_string())?;
-        settings.validate().map_err(|e| e.to_string())
-    };
-    let late = r#"{ name = "a", act = { late = { delay = "1m" } } }"#;
-    assert_eq!(read(late), Ok(()));
-    assert!(
-        read(&format!("{late}, {late}"))
-            .unwrap_err()
-            .contains("a name of its own")
-    );
-    let never = read(r#"{ name = "a", act = { late = { delay = "0s" } } }"#).unwrap_err();
-    assert_eq!(never, "sandbox script \"a\", delay: above 0, at most a day");
-    for unknown in [
-        r#"{ name = "a", act = { late = { delay = "1m", dealy = "1m" } } }"#,
-        r#"{ name = "a", act = { later = { delay = "1m" } } }"#,
-        r#"{ name = "a", order = {}, act = { lost = {} } }"#,
-    ] {
-        assert!(read(unknown).is_err(), "{unknown}");
-    }
 }
 
 #[tokio::test]
