@@ -36,19 +36,23 @@ impl Rig {
         reply.into_inner().cleared
     }
 
-    /// Which of 1000 orders a script of 300 in 1000 chooses.
-    fn chosen(&self) -> Vec<usize> {
-        let mut script = Script::new("some", Act::Lost {});
+    /// Which of so many orders a script of this name and 300 in 1000 chooses.
+    fn chosen(&self, name: &str, orders: usize) -> Vec<String> {
+        let mut script = Script::new(name, Act::Lost {});
         script.permille = 300;
-        let order = |place: usize| Order {
-            out_trade_no: format!("W{place:09}"),
-            ..Order::default()
+        let chosen = |number: &String| {
+            let order = Order {
+                out_trade_no: number.clone(),
+                ..Order::default()
+            };
+            self.sandbox.0.mischief.chooses(&script, &order)
         };
-        let mischief = &self.sandbox.0.mischief;
-        (0..1000)
-            .filter(|place| mischief.chooses(&script, &order(*place)))
-            .collect()
+        numbers(orders).filter(chosen).collect()
     }
+}
+
+fn numbers(orders: usize) -> impl Iterator<Item = String> {
+    (0..orders).map(|place| format!("W{place:09}"))
 }
 
 #[tokio::test]
@@ -236,16 +240,56 @@ async fn cleared_scripts_are_gone_and_what_they_did_stays() {
 #[tokio::test]
 async fn chance_is_fair_and_the_same_after_a_restart() {
     let rig = Rig::new().await;
-    let chosen = rig.chosen();
+    let chosen = rig.chosen("some", 1000);
     assert!((250..350).contains(&chosen.len()), "{}", chosen.len());
     // Another process draws other numbers, but the ledger keeps its seed.
     let rig = rig.restart().await;
-    assert_eq!(rig.chosen(), chosen);
+    assert_eq!(rig.chosen("some", 1000), chosen);
     let folder = TempDir::new().unwrap();
     let other = open(settings(folder.path()), &rig.clock, &rig.net, 7).await;
     let mut elsewhere = Rig::new().await;
     elsewhere.sandbox = other;
-    assert_ne!(elsewhere.chosen(), chosen);
+    assert_ne!(elsewhere.chosen("some", 1000), chosen);
+}
+
+#[tokio::test]
+async fn only_the_orders_that_chance_chooses_misbehave() {
+    let configured = r#"
+        scripts = [
+            { name = "configured", permille = 300, act = { garbage = { garbage = "status400" } } },
+        ]
+    "#;
+    let configured: SandboxSettings = toml::from_str(configured).unwrap();
+    let rig = Rig::with(|settings| settings.scripts = configured.scripts).await;
+    let garbage = pb::Garbage::WrongSignature.into();
+    let told = Misbehaviour::Garbage(pb::GarbageReply { garbage });
+    rig.set(pb::Script {
+        permille: 300,
+        ..script("told", told)
+    })
+    .await
+    .unwrap();
+    let (mut failed, mut unsigned, mut right) = (Vec::new(), Vec::new(), Vec::new());
+    for number in numbers(200) {
+        let reply = rig.call(jspay(&number, "127.0.0.1")).await;
+        match reply["status"].as_str() {
+            "400" => failed.push(number),
+            _ if !sign::verify(&reply, &key()) => unsigned.push(number),
+            _ => right.push(number),
+        }
+    }
+    let by_configured = rig.chosen("configured", 200);
+    let mut by_told = rig.chosen("told", 200);
+    for chosen in [&by_configured, &by_told] {
+        assert!((30..=90).contains(&chosen.len()), "{}", chosen.len());
+    }
+    assert_eq!(failed, by_configured);
+    // Where both have their turn, the configured one is the first.
+    by_told.retain(|number| !by_configured.contains(number));
+    assert_eq!(unsigned, by_told);
+    for number in right {
+        assert_eq!(rig.misdeeds(&number).await, [], "{number}");
+    }
 }
 
 #[tokio::test]
