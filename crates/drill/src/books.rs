@@ -4,6 +4,7 @@
 mod check;
 mod kinds;
 mod ledger;
+mod scripted;
 mod settled;
 mod shown;
 mod wrong;
@@ -35,8 +36,10 @@ pub struct Facts {
     pub refunds: Vec<ChannelRefund>,
     /// What the channel did wrong, as it was told to.
     pub misdeeds: Vec<Misbehaviour>,
-    /// Whether the mesh was killed meanwhile: some orders may then end elsewhere.
+    /// Whether the mesh was killed meanwhile: some orders may then end elsewhere, or by a remedy.
     pub killed: bool,
+    /// Whether tasks took callbacks in: a poll is often faster then.
+    pub tasks_only: bool,
 }
 
 /// An order and what came of it.
@@ -155,6 +158,7 @@ pub fn reckon(facts: &Facts) -> Books {
         let number = &told.order.order_no;
         findings.extend(wrongs.into_iter().map(|wrong| Finding::of(number, wrong)));
     }
+    findings.extend(scripted::check(facts));
     findings.sort_by(|one, other| one.number.cmp(&other.number));
     summed(facts, &accounts, findings)
 }

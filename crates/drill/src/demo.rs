@@ -189,6 +189,7 @@ pub(crate) fn flow(settings: &Demo, peers: Peers, kills: Kills) -> Flow {
 fn how(settings: &Demo, killed: bool) -> How {
     How {
         killed,
+        tasks_only: settings.tasks_only,
         patience: if killed || settings.tasks_only {
             LONG_PATIENCE
         } else {
@@ -235,7 +236,7 @@ async fn draw(flow: &Flow) -> Result<(Books, Facts), DrillError> {
     let mut draft = 1;
     loop {
         let (accepted, _) = flow.done().told();
-        let facts = fetch::facts(&flow.peers, accepted, flow.how.killed);
+        let facts = fetch::facts(&flow.peers, accepted, &flow.how);
         let facts = Context::background(FETCHED_WITHIN).scope(facts).await?;
         let books = reckon(&facts);
         if books.balance() || draft == DRAFTS {

@@ -12,6 +12,7 @@ use tonic::{Code, Status};
 
 use crate::books::{Facts, Told, order_no_of};
 use crate::error::DrillError;
+use crate::order::life::How;
 use crate::peers::Peers;
 use crate::persist::ask;
 
@@ -21,7 +22,7 @@ const AT_A_TIME: usize = 16;
 pub(crate) async fn facts(
     peers: &Peers,
     accepted: Vec<String>,
-    killed: bool,
+    how: &How,
 ) -> Result<Facts, DrillError> {
     let unread = |what| DrillError::call(what);
     let charges = charges(peers)
@@ -54,7 +55,8 @@ pub(crate) async fn facts(
         charges,
         refunds,
         misdeeds,
-        killed,
+        killed: how.killed,
+        tasks_only: how.tasks_only,
     })
 }
 

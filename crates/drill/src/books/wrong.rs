@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use proto::sandbox::v1::MisbehaviourKind;
 use proto::trade::v1::{OrderStatus, RefundStatus};
 
 use crate::plan::end::End;
@@ -75,6 +76,15 @@ pub enum Wrong {
     EndsElsewhere(End),
     /// Its money was found without a callback, and no remedy says so.
     NoRemedy,
+    /// The channel did not do this to it, though its kind stands for that.
+    Spared(MisbehaviourKind),
+    /// Too many ordinary orders were found without their callbacks, this one among them.
+    Unheard {
+        /// How many.
+        found: usize,
+        /// Of how many.
+        of: usize,
+    },
 }
 
 impl Wrong {
@@ -157,6 +167,16 @@ impl fmt::Display for Wrong {
             Self::Unfinished(status) => write!(f, "not finished: {}", status.as_str_name()),
             Self::EndsElsewhere(end) => write!(f, "ended as {}", end.name()),
             Self::NoRemedy => f.write_str("found without a callback, but there is no remedy"),
+            Self::Spared(kind) => {
+                let kind = kind.as_str_name().trim_start_matches("MISBEHAVIOUR_KIND_");
+                write!(f, "the channel was told {kind}, and did not do it")
+            }
+            Self::Unheard { found, of } => {
+                write!(
+                    f,
+                    "{found} of {of} ordinary orders were found without a callback"
+                )
+            }
         }
     }
 }

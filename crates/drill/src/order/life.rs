@@ -189,6 +189,8 @@ pub(crate) struct Shown {
 pub(crate) struct How {
     /// Whether the mesh is killed meanwhile.
     pub(crate) killed: bool,
+    /// Whether it has no workers.
+    pub(crate) tasks_only: bool,
     /// How long an end that the kind does not have may stand.
     pub(crate) patience: Duration,
 }

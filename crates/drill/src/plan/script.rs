@@ -1,12 +1,13 @@
 //! What the simulated channel is told to do to the orders of each kind.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proto::sandbox::v1::script::Misbehaviour;
 use proto::sandbox::v1::{
     Contradiction, Decline, ForgedNotice, Forgery, GarbageReply, LateNotice, LostNotice,
-    OrderFilter, PaidMeanwhile, PasswordOutcome, PasswordWait, QueryAnswer, RefundEnding,
-    RefundState, RepeatedNotice, Script, Step, Timeout, WrongAmount,
+    MisbehaviourKind, OrderFilter, PaidMeanwhile, PasswordOutcome, PasswordWait, QueryAnswer,
+    RefundEnding, RefundState, RepeatedNotice, Script, Step, Timeout, WrongAmount,
 };
 use proto::shop::v1::PayType;
 
@@ -30,6 +31,28 @@ const FAILURES: usize = 4;
 /// The scripts of all kinds; their names do not change, so setting them again changes nothing.
 pub(crate) fn scripts() -> impl Iterator<Item = Script> {
     Kind::all().flat_map(of)
+}
+
+/// What an order of this kind must have seen: of each set one.
+pub(crate) fn seen_by(kind: Kind) -> Vec<BTreeSet<MisbehaviourKind>> {
+    let all = of(kind).into_iter().chain(of_first_payment(kind, ""));
+    let (mut by_account, mut by_kind) = (BTreeSet::new(), Vec::new());
+    for script in all {
+        let Some(seen) = script.misbehaviour.as_ref().map(kind_of) else {
+            continue;
+        };
+        // An order is of one account.
+        if script
+            .orders
+            .is_some_and(|orders| !orders.mch_id.is_empty())
+        {
+            by_account.insert(seen);
+        } else {
+            by_kind.push(BTreeSet::from([seen]));
+        }
+    }
+    by_kind.extend(Some(by_account).filter(|seen| !seen.is_empty()));
+    by_kind
 }
 
 /// What is told of the first payment of an order alone.
@@ -161,6 +184,28 @@ fn timeouts() -> Vec<Script> {
     .collect()
 }
 
+// What the channel's report calls it.
+fn kind_of(misbehaviour: &Misbehaviour) -> MisbehaviourKind {
+    match misbehaviour {
+        Misbehaviour::Slow(_) => MisbehaviourKind::Slow,
+        Misbehaviour::TimeoutBefore(_) => MisbehaviourKind::TimeoutBefore,
+        Misbehaviour::TimeoutAfter(_) => MisbehaviourKind::TimeoutAfter,
+        Misbehaviour::Lost(_) => MisbehaviourKind::Lost,
+        Misbehaviour::Late(_) => MisbehaviourKind::Late,
+        Misbehaviour::Repeated(_) => MisbehaviourKind::Repeated,
+        Misbehaviour::Reordered(_) => MisbehaviourKind::Reordered,
+        Misbehaviour::BeforeReply(_) => MisbehaviourKind::BeforeReply,
+        Misbehaviour::Forged(_) => MisbehaviourKind::Forged,
+        Misbehaviour::WrongAmount(_) => MisbehaviourKind::WrongAmount,
+        Misbehaviour::Garbage(_) => MisbehaviourKind::Garbage,
+        Misbehaviour::Contradicting(_) => MisbehaviourKind::Contradicting,
+        Misbehaviour::Password(_) => MisbehaviourKind::Password,
+        Misbehaviour::Decline(_) => MisbehaviourKind::Decline,
+        Misbehaviour::RefundEnding(_) => MisbehaviourKind::RefundEnding,
+        Misbehaviour::PaidMeanwhile(_) => MisbehaviourKind::PaidMeanwhile,
+    }
+}
+
 fn script(kind: Kind, misbehaviour: Misbehaviour) -> Script {
     Script {
         name: format!("demo-{}", kind.name()),
@@ -209,6 +254,25 @@ mod tests {
     fn an_ordinary_order_is_left_alone() {
         for kind in [Kind::Prompt, Kind::Scanned] {
             assert!(of(kind).is_empty() && of_first_payment(kind, "W1").is_none());
+            assert_eq!(seen_by(kind), []);
+        }
+    }
+
+    #[test]
+    fn an_order_sees_all_its_kind_is_scripted_for_and_of_one_account() {
+        use MisbehaviourKind as Seen;
+        let seen = |sets: &[&[Seen]]| -> Vec<BTreeSet<Seen>> {
+            let sets = sets.iter();
+            sets.map(|set| set.iter().copied().collect()).collect()
+        };
+        let expected = seen(&[&[Seen::Lost], &[Seen::Garbage]]);
+        assert_eq!(seen_by(Kind::Garbage), expected);
+        let expected = seen(&[&[Seen::TimeoutBefore, Seen::TimeoutAfter]]);
+        assert_eq!(seen_by(Kind::Timeout), expected);
+        assert_eq!(seen_by(Kind::Declined), seen(&[&[Seen::Decline]]));
+        let scripted = |kind: &Kind| !of(*kind).is_empty() || of_first_payment(*kind, "").is_some();
+        for kind in Kind::all().filter(scripted) {
+            assert!(!seen_by(kind).is_empty(), "{kind:?}");
         }
     }
 

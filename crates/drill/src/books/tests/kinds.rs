@@ -5,6 +5,7 @@ use proto::trade::v1::CancelType;
 
 use super::*;
 use crate::plan::end::End;
+use crate::plan::script::seen_by;
 
 // An order of this kind that ended so: the columns that the end has, and money as they say.
 pub(super) fn ended(facts: &mut Facts, kind: Kind, end: End) {
@@ -37,6 +38,15 @@ pub(super) fn ended(facts: &mut Facts, kind: Kind, end: End) {
     }
     if kind.row().remedy {
         facts.orders[at].remedies.push(Remedy::default());
+    }
+    for any in seen_by(kind) {
+        let number = facts.orders[at].order.order_no.clone();
+        facts.misdeeds.push(Misbehaviour {
+            out_trade_no: number + "0000",
+            kind: any.first().copied().unwrap().into(),
+            times: 1,
+            ..Misbehaviour::default()
+        });
     }
 }
 
@@ -182,7 +192,7 @@ fn money_found_without_a_callback_leaves_a_remedy() {
 fn an_acknowledged_forgery_is_found_and_no_money() {
     for kind in [Kind::Forged, Kind::Claimed] {
         let mut facts = each();
-        facts.misdeeds = vec![forged(kind, 1), forged(kind, 1)];
+        facts.misdeeds.extend([forged(kind, 1), forged(kind, 1)]);
         let books = reckon(&facts);
         let believed = Finding::of(&number(kind), Wrong::ForgeryBelieved(2));
         assert_eq!(books.findings, [believed]);
@@ -194,10 +204,76 @@ fn an_acknowledged_forgery_is_found_and_no_money() {
 #[test]
 fn a_refused_forgery_is_no_finding_and_counted() {
     let mut facts = each();
-    facts.misdeeds = vec![forged(Kind::Forged, 0), forged(Kind::Claimed, 0)];
+    let refused = [forged(Kind::Forged, 0), forged(Kind::Claimed, 0)];
+    facts.misdeeds.extend(refused);
     let books = reckon(&facts);
     assert!(books.balance(), "{books:?}");
     let forged = books.kinds.iter().find(|books| books.kind == Kind::Forged);
     let misdeeds = &forged.unwrap().misdeeds;
-    assert_eq!(misdeeds.get(&MisbehaviourKind::Forged), Some(&3));
+    assert_eq!(misdeeds.get(&MisbehaviourKind::Forged), Some(&4));
+}
+
+#[test]
+fn an_order_that_the_channel_spared_is_found_and_not_lost() {
+    let numbers = |kind| format!("{}0000", number(kind));
+    for kind in Kind::all() {
+        for any in seen_by(kind) {
+            let missing = any.first().copied().unwrap();
+            let mut facts = each();
+            for misdeed in &mut facts.misdeeds {
+                if misdeed.out_trade_no == numbers(kind) && misdeed.kind() == missing {
+                    // The script met it, and did nothing.
+                    misdeed.times = 0;
+                }
+            }
+            let books = reckon(&facts);
+            let spared = Finding::of(&number(kind), Wrong::Spared(missing));
+            assert_eq!(books.findings, [spared]);
+            assert!(!books.balance() && books.lost() == 0);
+            facts.killed = true;
+            assert!(reckon(&facts).balance(), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_is_deaf_in_either_way_is_as_it_was_told() {
+    for way in [
+        MisbehaviourKind::TimeoutBefore,
+        MisbehaviourKind::TimeoutAfter,
+    ] {
+        let mut facts = Facts::default();
+        ended(&mut facts, Kind::Timeout, End::Paid);
+        facts.misdeeds[0].set_kind(way);
+        assert_eq!(reckon(&facts).findings, []);
+    }
+}
+
+#[test]
+fn callbacks_that_seldom_tell_of_the_money_are_found() {
+    let found = |remedied: usize| {
+        let mut facts = Facts::default();
+        for _ in 0..10 {
+            ended(&mut facts, Kind::Prompt, End::Paid);
+        }
+        for told in facts.orders.iter_mut().skip(1).take(remedied) {
+            told.remedies.push(Remedy::default());
+        }
+        facts
+    };
+    assert!(reckon(&found(2)).balance());
+    let facts = found(3);
+    let books = reckon(&facts);
+    let unheard = Wrong::Unheard { found: 3, of: 10 };
+    assert_eq!(books.findings, [Finding::of(&order_no(2), unheard)]);
+    assert!(!books.balance() && books.lost() == 0);
+    let killed = Facts {
+        killed: true,
+        ..facts.clone()
+    };
+    let tasks_only = Facts {
+        tasks_only: true,
+        ..facts
+    };
+    assert!(reckon(&killed).balance() && reckon(&tasks_only).balance());
 }
