@@ -30,5 +30,6 @@ store::queries! {
 store::migrations!(pub MIGRATIONS =
     100 => "0100_payments",
     101 => "0101_account_sub_ids",
-    102 => "0102_story",
+    102 => "0102_payments_channel",
+    103 => "0103_inbox_flags_detail",
 );
