@@ -19,9 +19,9 @@ pub const BUSY: &str = DeclineReason::ChannelBusy.name();
 
 // Less than a job may take, and than a caller of QueryPayment notices.
 const A_MOMENT: Duration = Duration::from_millis(500);
-// A call that nobody waits for is quicker than this, or it is slow.
+// A call that nobody waits for was in vain when it took this long and brought nothing.
 const SLOW: Duration = Duration::from_secs(2);
-// So many slow ones in a row, and one at a time is enough to see whether it is better: jobs of all
+// So many in vain in a row, and one at a time is enough to see whether it is better: jobs of all
 // accounts run side by side, and would soon all wait for this one.
 const TOO_OFTEN: u32 = 5;
 
@@ -33,8 +33,8 @@ pub struct Limited<C> {
     // What nobody waits for takes half of the room at most: however slow the channel is, there
     // is a place for who wants to pay.
     behind: Semaphore,
-    // How many of these were slow, one after the other; then they go one by one.
-    slow: AtomicU32,
+    // How many of these were in vain, one after the other; then they go one by one.
+    in_vain: AtomicU32,
     alone: Semaphore,
 }
 
@@ -47,7 +47,7 @@ impl<C: Channel> Limited<C> {
             name,
             room: Semaphore::new(limit),
             behind: Semaphore::new(limit.div_ceil(2)),
-            slow: AtomicU32::new(0),
+            in_vain: AtomicU32::new(0),
             alone: Semaphore::new(1),
         }
     }
@@ -68,7 +68,7 @@ impl<C> Limited<C> {
 
     /// The same for a call that jobs make; it waits a moment for its turn among them.
     async fn call_behind<A: Answer>(&self, kind: &'static str, call: impl Future<Output = A>) -> A {
-        let (places, patience) = match self.slow.load(Ordering::Relaxed) {
+        let (places, patience) = match self.in_vain.load(Ordering::Relaxed) {
             TOO_OFTEN.. => (&self.alone, Duration::ZERO),
             _ => (&self.behind, A_MOMENT),
         };
@@ -79,17 +79,17 @@ impl<C> Limited<C> {
         let timed = async {
             let begun = Instant::now();
             let answer = call.await;
-            self.note(begun.elapsed());
+            self.note(begun.elapsed() >= SLOW && answer.says_nothing());
             answer
         };
         self.call(kind, timed).await
     }
 
-    fn note(&self, took: Duration) {
-        if took < SLOW {
-            self.slow.store(0, Ordering::Relaxed);
+    fn note(&self, in_vain: bool) {
+        if in_vain {
+            self.in_vain.fetch_add(1, Ordering::Relaxed);
         } else {
-            self.slow.fetch_add(1, Ordering::Relaxed);
+            self.in_vain.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -135,14 +135,19 @@ impl<C: Channel> Channel for Limited<C> {
 /// What is counted of an answer, and what is answered when the call is not made.
 trait Answer {
     fn outcome(&self) -> &'static str;
+    fn says_nothing(&self) -> bool;
     fn not_made(why: String) -> Self;
 }
 
 macro_rules! answer {
-    ($($answer:ident => $not_made:ident),* $(,)?) => {$(
+    ($($answer:ident => $not_made:ident, $nothing:ident);* $(;)?) => {$(
         impl Answer for $answer {
             fn outcome(&self) -> &'static str {
                 self.outcome()
+            }
+
+            fn says_nothing(&self) -> bool {
+                matches!(self, Self::$nothing { .. })
             }
 
             fn not_made(why: String) -> Self {
@@ -153,12 +158,12 @@ macro_rules! answer {
 }
 
 answer! {
-    PrepayAnswer => NotSent,
-    PayAnswer => NotSent,
-    QueryAnswer => NoEvidence,
-    UndoAnswer => NotSent,
-    RefundAnswer => NotSent,
-    RefundQueryAnswer => NoEvidence,
+    PrepayAnswer => NotSent, Unknown;
+    PayAnswer => NotSent, Unknown;
+    QueryAnswer => NoEvidence, NoEvidence;
+    UndoAnswer => NotSent, Unknown;
+    RefundAnswer => NotSent, Unknown;
+    RefundQueryAnswer => NoEvidence, NoEvidence;
 }
 
 /// A call under way, counted when it ends; dropped without an outcome, it was cancelled.

@@ -166,17 +166,17 @@ async fn what_nobody_waits_for_takes_half_of_the_room() {
     assert_eq!(refused.count(), 1, "{answers:?}");
 }
 
-/// Three queries at once: how many of them reached the channel, and how long that took.
+/// Three calls at once that bring nothing: how many reached the channel, and how long that took.
 async fn three(channel: &Limited<Slow>, asked: &AtomicUsize) -> (usize, Duration) {
     let (begun, before) = (Instant::now(), asked.load(Ordering::Relaxed));
-    let query = query();
-    let one = || channel.query(&query);
+    let undo = undo();
+    let one = || channel.reverse(&undo);
     tokio::join!(one(), one(), one());
     (asked.load(Ordering::Relaxed) - before, begun.elapsed())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_that_stays_slow_holds_one_job_at_a_time_until_it_is_quick_again() {
+async fn a_channel_that_stays_silent_holds_one_job_at_a_time_until_it_answers() {
     let takes = Arc::new(Mutex::new(SLOW));
     let (channel, asked) = taking(&takes, 8);
     assert_eq!(three(&channel, &asked).await, (3, SLOW));
@@ -196,16 +196,25 @@ async fn a_channel_that_stays_slow_holds_one_job_at_a_time_until_it_is_quick_aga
     *takes.lock().unwrap() = quick;
     assert_eq!(three(&channel, &asked).await, (1, quick));
     assert_eq!(three(&channel, &asked).await, (3, quick));
-    // Those that are slow must come one after the other.
-    for slow in [1, 4, 4] {
+    // Those in vain must come one after the other.
+    for in_vain in [1, 4, 4] {
         *takes.lock().unwrap() = SLOW;
-        for _ in 0..slow {
-            channel.query(&query()).await;
+        for _ in 0..in_vain {
+            channel.reverse(&undo()).await;
         }
         *takes.lock().unwrap() = quick;
-        channel.query(&query()).await;
+        channel.reverse(&undo()).await;
         assert_eq!(three(&channel, &asked).await.0, 3);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_answers_late_is_asked_as_much_as_ever() {
+    let (channel, asked) = taking(&Arc::new(Mutex::new(SLOW * 2)), 8);
+    for _ in 0..10 {
+        assert_eq!(channel.query(&query()).await, QueryAnswer::Waiting);
+    }
+    assert_eq!(three(&channel, &asked).await, (3, SLOW * 2));
 }
 
 const NUMBER: &str = "W2011200930000010010000";
