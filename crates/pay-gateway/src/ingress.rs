@@ -21,8 +21,6 @@ use crate::flow::receive::{self, Refused};
 // what comes before it, the server has a limit of its own.
 const READ: Duration = Duration::from_secs(10);
 const HANDLE: Duration = Duration::from_secs(5);
-// Of a message that is not believed: enough to see what it claims to be.
-const SAMPLE: usize = 1024;
 
 /// Serves `POST /callback/{channel}` until told to stop; what is being answered is answered.
 pub async fn serve(gateway: PayGateway, listener: Listener, stop: CancellationToken) {
@@ -52,24 +50,13 @@ async fn callback(
     if let Err(Refused::Message(error)) = &handled
         && gateway.0.sampled.may()
     {
-        let (reason, bytes) = (error.reason(), raw.len());
+        let (reason, bytes, claims) = (error.reason(), raw.len(), swiftpass::claims(&raw));
         info!(
             reason,
-            bytes,
-            sample = sample(&raw),
-            "callback refused; of a second, one is told"
+            bytes, claims, "callback refused; of a second, one is told"
         );
     }
     answer(handled)
-}
-
-// Anybody may have sent it, and whatever he likes.
-fn sample(raw: &[u8]) -> String {
-    let begins = raw.get(..SAMPLE).unwrap_or(raw);
-    String::from_utf8_lossy(begins)
-        .escape_debug()
-        .take(SAMPLE)
-        .collect()
 }
 
 fn answer(handled: Result<(), Refused>) -> Answer {
@@ -93,20 +80,4 @@ fn answer(handled: Result<(), Refused>) -> Answer {
 fn count(outcome: &'static str) {
     metrics::counter!("gateway_callbacks_total", "channel" => "swiftpass", "outcome" => outcome)
         .increment(1);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sample_is_short_readable_and_of_one_line() {
-        assert_eq!(
-            sample(b"<xml>\n\x1b[2J\xff</xml>"),
-            "<xml>\\n\\u{1b}[2J\u{fffd}</xml>"
-        );
-        for long in [vec![b'x'; 60_000], vec![0xff; 60_000], vec![0; 60_000]] {
-            assert_eq!(sample(&long).chars().count(), SAMPLE);
-        }
-    }
 }

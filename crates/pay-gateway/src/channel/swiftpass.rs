@@ -24,7 +24,7 @@ use super::{
     QueryAnswer, Refund, RefundAnswer, RefundQuery, RefundQueryAnswer, Undo, UndoAnswer,
 };
 
-pub use callback::Sealed;
+pub use callback::{Sealed, claims};
 pub use sign::{BadKey, Md5Key, RsaPrivateKey, RsaPublicKey, Signer};
 
 /// What the channel wants to hear within 5 s once a callback is durable.

@@ -41,6 +41,31 @@ impl Sealed {
     }
 }
 
+/// What a message claims to be about, for a log: of what anybody may have sent, no signature and
+/// no payer.
+pub fn claims(raw: &[u8]) -> String {
+    let brief = |text: &str| text.escape_debug().take(BRIEF).collect::<String>();
+    let Ok(fields) = wire::read_at_most(raw, MAX_FIELDS) else {
+        let begins = raw.get(..BRIEF).unwrap_or(raw);
+        return brief(&String::from_utf8_lossy(begins));
+    };
+    let told = TOLD
+        .iter()
+        .filter_map(|name| Some((name, fields.get(name)?)));
+    let told = told.map(|(name, value)| format!("{name}={}", brief(value)));
+    told.collect::<Vec<_>>().join(" ")
+}
+
+const BRIEF: usize = 64;
+const TOLD: [&str; 6] = [
+    "mch_id",
+    "out_trade_no",
+    "transaction_id",
+    "total_fee",
+    "pay_result",
+    "sign_type",
+];
+
 /// Never fails: what is signed is stored, readable or not.
 fn read(mch_id: &str, fields: &Fields) -> Callback {
     Callback {

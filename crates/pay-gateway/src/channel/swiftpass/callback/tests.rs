@@ -47,6 +47,32 @@ fn the_platforms_own_callback_says_paid() {
 }
 
 #[test]
+fn what_a_message_claims_names_the_payment_and_neither_payer_nor_signature() {
+    let fields = paid_fields(&[
+        ("openid", "oywgtuKWbuy3"),
+        ("sub_openid", "oXyz"),
+        ("a\nb", ""),
+    ]);
+    let claims_of = |fields: &Fields| claims(wire::write(fields).as_bytes());
+    assert_eq!(
+        claims_of(&fields),
+        "mch_id=7551000001 out_trade_no=W1709251528510010000 \
+         transaction_id=7551000001201709251528511234 total_fee=8880 pay_result=0"
+    );
+    // Whatever it is, it is one short line.
+    let long = claims_of(&paid_fields(&[("out_trade_no", &"W\n".repeat(999))]));
+    assert!(
+        long.contains(" out_trade_no=W\\nW\\n") && long.len() < 300,
+        "{long}"
+    );
+    for raw in [&b"<xml>\n"[..], &[0xff; 6_000], &[0; 6_000]] {
+        let claims = claims(raw);
+        assert!(claims.chars().count() <= BRIEF, "{claims}");
+        assert!(!claims.contains(char::is_control), "{claims:?}");
+    }
+}
+
+#[test]
 fn only_three_zeros_say_paid() {
     let unclear = |field| Outcome::Unclear { field };
     let cases: [(&[(&str, &str)], Outcome); 13] = [
