@@ -25,9 +25,9 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 /// How long another shop's order may take from its creation to its settlement, and any check of a
-/// service's health: several times what a busy machine of two cores needs, and half of what who
-/// waits for one call to the slow channel would.
-const BOUND: Duration = Duration::from_secs(1);
+/// service's health: several times what a busy machine of two cores needs, and less than who waits
+/// for one call to the slow channel would.
+const BOUND: Duration = Duration::from_millis(1500);
 // How many calls an account may have under way.
 const ROOM: usize = 4;
 const DELAY: Duration = Duration::from_secs(30);

@@ -9,8 +9,10 @@ use super::{Facts, Finding, Wrong, order_no_of};
 use crate::plan::kind::Kind;
 use crate::plan::script::seen_by;
 
-// One in so many ordinary orders may be found by a poll that was faster than the callback.
+// One in so many ordinary orders may be found by a poll that was faster than the callback; of
+// fewer than this nothing can be said.
 const SELDOM: usize = 5;
+const FEW: usize = 10;
 
 /// The orders that ended well by luck.
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
@@ -49,7 +51,9 @@ fn unheard(facts: &Facts) -> Option<Finding> {
     };
     let remedied = || prompt().filter(|told| !told.remedies.is_empty());
     let (found, of) = (remedied().count(), prompt().count());
-    let first = remedied().next().filter(|_| found * SELDOM > of)?;
+    let first = remedied()
+        .next()
+        .filter(|_| of >= FEW && found * SELDOM > of)?;
     let wrong = Wrong::Unheard { found, of };
     Some(Finding::of(&first.order.order_no, wrong))
 }
