@@ -102,9 +102,10 @@ impl GatewayError {
     fn fault(&self) -> Fault {
         let text = self.to_string();
         // What stands in the way, in what, and what would have to be so first.
-        let precondition = |reason, subject: String, wanted| {
+        let precondition = |reason, subject: String, wanted: &str| {
+            let wanted = format!("wanted: {wanted}");
             Fault::new(ErrorKind::Precondition, reason, &text)
-                .precondition(reason, &subject, wanted)
+                .precondition(reason, &subject, &wanted)
         };
         match self {
             Self::Invalid(violations) => violations.fault(),

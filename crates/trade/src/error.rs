@@ -128,8 +128,9 @@ impl TradeError {
         let text = self.to_string();
         // What stands in the way, in what, and what would have to be so first.
         let precondition = |reason, subject: String, wanted: &str| {
+            let wanted = format!("wanted: {wanted}");
             Fault::new(ErrorKind::Precondition, reason, &text)
-                .precondition(reason, &subject, wanted)
+                .precondition(reason, &subject, &wanted)
         };
         let of_order = |order: &OrderNo| format!("orders/{order}");
         let unavailable =
